@@ -1,0 +1,98 @@
+/*
+ * What `npm test` runs: the checks of style and types, then the tests against a broker and a database started once
+ * for all of them.
+ *
+ *   node dev/test.ts [--no-check] [FILE...]     (without files: test/ ** / *.test.ts)
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startServers } from './servers.ts';
+
+const root = join(import.meta.dirname, '..');
+const tests = 'test/**/*.test.ts';
+const testTimeoutMs = 300_000;
+const testConcurrency = 2;
+const interrupted = 130;
+
+const stopping = new AbortController();
+const stopped = 'stopped';
+
+process.chdir(root);
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { 'no-check': { type: 'boolean', default: false } },
+  });
+  stopOnSignals();
+  try {
+    if (!values['no-check'] && !(await check())) return 1;
+    return await runTests(positionals.length > 0 ? positionals : globSync(tests).sort());
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error;
+    return interrupted;
+  }
+}
+
+/** The first signal stops in order; the second at once, and then the servers end by their own watchdogs. */
+function stopOnSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (stopping.signal.aborted) process.exit(interrupted);
+      say('stopping (once more to stop at once) ...');
+      stopping.abort(stopped);
+    });
+  }
+}
+
+async function check(): Promise<boolean> {
+  const biome = step('biome', () => runNode(['node_modules/@biomejs/biome/bin/biome', 'check', '.']));
+  const tsc = step('tsc', () => runNode(['node_modules/typescript/bin/tsc']));
+  const codes = await Promise.all([biome, tsc]);
+  return codes.every((code) => code === 0);
+}
+
+async function runTests(files: string[]): Promise<number> {
+  await using servers = await step('servers', () => startServers({ folder: '.mega/test', log: say }));
+  const environment = {
+    MEGA_TEST_RABBITMQ: servers.rabbitmq.managementUrl,
+    MEGA_TEST_MYSQL: servers.mariadb.url,
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --disable-warning=ExperimentalWarning`.trim(),
+  };
+  const flags = ['--test', `--test-concurrency=${testConcurrency}`, `--test-timeout=${testTimeoutMs}`];
+  return await step('tests', () => runNode([...flags, ...files], environment));
+}
+
+/** Runs Node itself on `args`, the very program that runs this file; resolves to the exit code. */
+async function runNode(args: string[], environment: Record<string, string> = {}): Promise<number> {
+  stopping.signal.throwIfAborted();
+  const path = [join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter);
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...environment, PATH: path },
+  });
+  // In a terminal the child has had the Ctrl-C as well; a supervisor signals only us.
+  const pass = () => child.kill('SIGTERM');
+  stopping.signal.addEventListener('abort', pass);
+  const [code] = await once(child, 'exit');
+  stopping.signal.removeEventListener('abort', pass);
+  return code ?? interrupted;
+}
+
+async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const began = performance.now();
+  say(`${name} ...`);
+  const result = await work();
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const failed = typeof result === 'number' && result !== 0;
+  say(`${name} ${failed ? 'FAILED' : 'done'} (${seconds} s)`);
+  return result;
+}
+
+function say(line: string): void {
+  process.stderr.write(`test: ${line}\n`);
+}

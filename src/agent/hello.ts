@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { describe } from '../lib/errors.ts';
+import { check, encode } from '../lib/messages.ts';
+import { EXCHANGE, upKey } from '../lib/topology.ts';
+import { platform, sleep, uuidv7 } from '../lib/utils.ts';
+import type { Room } from './room.ts';
+
+const ANSWER_MS = 10_000;
+const RETRY_MS = 3_000;
+
+const answered = z.object({ time: z.number(), probed: z.boolean(), steadyMs: z.number() });
+export type Answered = z.infer<typeof answered>;
+
+/** Says hello and returns the dispatcher's answer; with `trial`, asks for the probe of that upgrade. */
+export async function sayHello(room: Room, trial?: string): Promise<Answered> {
+  const { boot, version } = room;
+  const args = { boot, version, platform: platform(), ...(trial ? { trial } : {}) };
+  return check(answered, await room.call('client_ping', args, { timeoutMs: ANSWER_MS }));
+}
+
+/**
+ * Says hello after every connect until it was answered, and beats in between. The answer's clock is how far ours
+ * is off: half of the way there and back counts as the way back.
+ */
+export class Hello {
+  /** The dispatcher's clock less ours, in ms. */
+  clockOffsetMs = 0;
+  #room: Room;
+  #stop = new AbortController();
+  #beating: NodeJS.Timeout;
+  #greeting: Promise<void> | undefined;
+
+  constructor(room: Room) {
+    this.#room = room;
+    room.broker.on('connected', () => this.#greet());
+    if (room.broker.connected) this.#greet();
+    this.#beating = setInterval(() => this.#beat(), room.config.heartbeatMs);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#beating);
+    this.#stop.abort(new Error('stopped'));
+    await this.#greeting;
+  }
+
+  #greet(): void {
+    this.#greeting ??= this.#untilAnswered().finally(() => {
+      this.#greeting = undefined;
+    });
+  }
+
+  async #untilAnswered(): Promise<void> {
+    while (!this.#stop.signal.aborted && this.#room.broker.connected) {
+      try {
+        const sent = Date.now();
+        const { time } = await sayHello(this.#room);
+        this.clockOffsetMs = Math.round(time - (sent + Date.now()) / 2);
+        return;
+      } catch (error) {
+        this.#room.logger.warn({ error: describe(error) }, 'no dispatcher has answered yet');
+        await sleep(RETRY_MS * (0.5 + Math.random()), this.#stop.signal).catch(() => undefined);
+      }
+    }
+  }
+
+  #beat(): void {
+    const { broker, host, boot, version } = this.#room;
+    if (!broker.connected) return;
+    const body = encode({ kind: 'heartbeat', host, boot, version, at: Date.now() });
+    const address = {
+      exchange: EXCHANGE.up,
+      key: upKey('event', host),
+      type: 'heartbeat',
+      messageId: uuidv7(),
+    };
+    const expiresMs = 4 * this.#room.config.heartbeatMs;
+    broker.publish({ ...address, body, transient: true, expiresMs }).catch(() => undefined); // the next one says as much
+  }
+}

@@ -1,0 +1,114 @@
+import { describe, MegaError } from '../lib/errors.ts';
+import { decode, encode, type Order, order } from '../lib/messages.ts';
+import { type Incoming, Subscription } from '../lib/subscription.ts';
+import { EXCHANGE, hostQueue, upKey } from '../lib/topology.ts';
+import { uuidv7 } from '../lib/utils.ts';
+import type { Room } from './room.ts';
+import type { Runner } from './runner.ts';
+
+const PREFETCH = 50;
+const MAX_PARKED_BYTES = 4096;
+const FULL_DISK_PAUSE_MS = 5_000;
+
+/**
+ * Takes orders from this host's own queue: read, written into the journal, acknowledged, then run. Early
+ * acknowledgement lets a task last for hours and an upgrade outlive its own restart.
+ */
+export class Inbox {
+  #room: Room;
+  #runner: Runner;
+  #onProbe: (order: Order) => void;
+  #subscription: Subscription;
+
+  constructor(room: Room, runner: Runner, onProbe: (order: Order) => void) {
+    this.#room = room;
+    this.#runner = runner;
+    this.#onProbe = onProbe;
+    const queue = hostQueue(room.host);
+    this.#subscription = new Subscription(
+      room.broker,
+      { queue, prefetch: PREFETCH, exclusive: true, onTrouble: (error) => this.#trouble(error) },
+      (message) => this.#take(message),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#subscription.close();
+  }
+
+  #take(message: Incoming): void {
+    let read: Order;
+    try {
+      read = this.#read(message);
+    } catch (error) {
+      void this.#park(message, describe(error));
+      return;
+    }
+    try {
+      this.#obey(read);
+      message.ack();
+    } catch (error) {
+      // Not written down (a full disk, most likely): it stays with the broker, and is tried again.
+      this.#room.logger.error(
+        { task: read.task, error: describe(error) },
+        'an order could not be written down',
+      );
+      setTimeout(() => message.nack(true), FULL_DISK_PAUSE_MS);
+    }
+  }
+
+  /** The one place where orders come in, and so the one where their signature will be checked. */
+  #read(message: Incoming): Order {
+    const read = decode(order, message.body);
+    if (read.host !== this.#room.host) {
+      throw new MegaError('wrong_host', `an order for ${read.host} came to ${this.#room.host}`);
+    }
+    return read;
+  }
+
+  #obey(read: Order): void {
+    const { journal, logger } = this.#room;
+    if (read.expires < Date.now() + this.#room.clockOffsetMs()) {
+      logger.info({ task: read.task }, 'an order came after it had expired; the dispatcher sends it anew');
+    } else if (read.type === 'probe') this.#onProbe(read);
+    else if (read.type === 'cancel') this.#runner.cancel(read.task);
+    else if (journal.accept(read)) {
+      const entry = journal.entry(read.task);
+      if (entry) this.#runner.take(entry);
+    }
+  }
+
+  /** We may write nowhere but on `mega.up`; the dispatcher puts it into `mega.dead` for us. */
+  async #park(message: Incoming, reason: string): Promise<void> {
+    const { broker, host, logger } = this.#room;
+    const sender = message.userId || 'unknown';
+    logger.warn({ sender, reason }, 'a message in our queue cannot be used');
+    const body = message.body.subarray(0, MAX_PARKED_BYTES).toString('base64');
+    try {
+      const parked = encode({ kind: 'parked', host, reason, sender, body });
+      await broker.publish({
+        exchange: EXCHANGE.up,
+        key: upKey('event', host),
+        type: 'event',
+        messageId: uuidv7(),
+        body: parked,
+      });
+      message.ack();
+    } catch {
+      message.nack(true);
+    }
+  }
+
+  #trouble(error: Error): void {
+    const { logger, host } = this.#room;
+    const text = describe(error);
+    if (/403|ACCESS.REFUSED|exclusive/i.test(text)) {
+      logger.error(
+        { error: text },
+        `another agent with the identity ${host} reads its queue: a cloned disk? Join this machine under a name of its own`,
+      );
+    } else if (/404|NOT.FOUND/i.test(text)) {
+      logger.error({ error: text }, `the broker has no queue for ${host}: register it with mega host add`);
+    } else logger.warn({ error: text }, 'not reading orders');
+  }
+}

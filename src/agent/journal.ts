@@ -1,0 +1,223 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { MegaError } from '../lib/errors.ts';
+import { type Order, type Phase, type Progress, type Result, schemas } from '../lib/messages.ts';
+
+/**
+ * What this host knows of its tasks: one SQLite file, synced to disk at every commit.
+ *
+ * INVARIANTS
+ * - A task and what is to be said of it change in one transaction: nothing is done that will not be told, and
+ *   nothing is told that was not written down.
+ * - A task's id is accepted once (I1); its `seq` rises by one with each thing said.
+ * - One process holds the file (SQLite's exclusive lock, freed by the kernel when the process dies): the lock of
+ *   the whole home.
+ * - Tables only gain columns with defaults: the release before must be able to read what this one wrote (I2).
+ */
+export type Said = Progress | Result;
+export type TaskState = 'accepted' | 'running' | 'ended';
+export type Entry = {
+  order: Order;
+  state: TaskState;
+  phase: Phase | null;
+  seq: number;
+  /** What the task type wants to remember. */
+  facts: Record<string, unknown>;
+};
+export type Word = { state: Said['state']; phase?: Phase; reason?: string } & Partial<
+  Pick<Result, 'output' | 'proof'>
+>;
+export type Unsent = { n: number; kind: 'result' | 'event'; id: string; body: string };
+
+/** Ended tasks are remembered for far longer than any order can live. */
+const KEEP_MS = 30 * 86_400_000;
+const KEEP_ENDED = 20_000;
+
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS tasks (
+    id TEXT PRIMARY KEY, spec TEXT NOT NULL, state TEXT NOT NULL, phase TEXT, seq INTEGER NOT NULL DEFAULT 0,
+    facts TEXT NOT NULL DEFAULT '{}', last TEXT, changed_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS tasks_open ON tasks (id) WHERE state <> 'ended';
+  CREATE TABLE IF NOT EXISTS outbox (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS skipped (version TEXT PRIMARY KEY, reason TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+`;
+
+export class Journal {
+  #db: DatabaseSync;
+  #host: string;
+  #version: string;
+  #statements = new Map<string, StatementSync>();
+  /** Called after each commit that put something into the outbox. */
+  onUnsent: () => void = () => undefined;
+
+  /** Errors: `home_in_use` when another process holds the home; what SQLite says otherwise. */
+  constructor(path: string, host: string, version: string) {
+    this.#host = host;
+    this.#version = version;
+    this.#db = new DatabaseSync(path, { timeout: 0 });
+    try {
+      this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+      this.#transaction(() => this.#db.exec(TABLES));
+    } catch (cause) {
+      this.#db.close();
+      const busy = /locked|busy/i.test((cause as Error).message);
+      if (busy)
+        throw new MegaError('home_in_use', `another agent of this home runs: it holds ${path}`, { cause });
+      throw new MegaError('journal', `the journal ${path} cannot be used: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** Writes a new task down and says so; false when its id is known, and then what was last said is said again. */
+  accept(order: Order): boolean {
+    return this.#transaction(() => {
+      const known = this.#get(order.task);
+      if (known) {
+        this.#repeat(order.task);
+        return false;
+      }
+      const insert = 'INSERT INTO tasks (id, spec, state, changed_ms) VALUES (?, ?, ?, ?)';
+      this.#run(insert, order.task, JSON.stringify(order), 'accepted', Date.now());
+      this.#say(order.task, { state: 'accepted' });
+      return true;
+    });
+  }
+
+  /** Changes a task's state, phase and facts, and puts the word into the outbox, all at once. */
+  say(task: string, word: Word, facts?: Record<string, unknown>): void {
+    this.#transaction(() => {
+      if (facts) this.#merge(task, facts);
+      this.#say(task, word);
+    });
+  }
+
+  remember(task: string, facts: Record<string, unknown>): void {
+    this.#transaction(() => this.#merge(task, facts));
+  }
+
+  entry(task: string): Entry | undefined {
+    return this.#get(task);
+  }
+
+  /** Tasks that have not ended, in the order of their ids, which is that of their making. */
+  open(): Entry[] {
+    return this.#all("SELECT * FROM tasks WHERE state <> 'ended' ORDER BY id").map(entryOf);
+  }
+
+  unsent(limit: number): Unsent[] {
+    return this.#all('SELECT n, kind, id, body FROM outbox ORDER BY n LIMIT ?', limit) as Unsent[];
+  }
+
+  sent(ns: number[]): void {
+    this.#transaction(() => {
+      for (const n of ns) this.#run('DELETE FROM outbox WHERE n = ?', n);
+    });
+  }
+
+  /** A version that had to be gone back from is not tried again. */
+  skip(version: string, reason: string): void {
+    const upsert = 'INSERT OR REPLACE INTO skipped (version, reason, at_ms) VALUES (?, ?, ?)';
+    this.#transaction(() => this.#run(upsert, version, reason, Date.now()));
+  }
+
+  skipped(version: string): string | undefined {
+    const row = this.#all('SELECT reason FROM skipped WHERE version = ?', version)[0];
+    return row === undefined ? undefined : String(row.reason);
+  }
+
+  /** Forgets ended tasks that no order can name any more. */
+  forgetOld(): void {
+    const old = `DELETE FROM tasks WHERE state = 'ended' AND (changed_ms < ?
+      OR id <= (SELECT id FROM tasks WHERE state = 'ended' ORDER BY id DESC LIMIT 1 OFFSET ?))`;
+    this.#transaction(() => this.#run(old, Date.now() - KEEP_MS, KEEP_ENDED));
+  }
+
+  #say(task: string, word: Word): void {
+    const entry = this.#get(task);
+    if (!entry || entry.state === 'ended') return;
+    const seq = entry.seq + 1;
+    const progress = word.state === 'accepted' || word.state === 'running';
+    const common = { v: 1, ...word, task, host: this.#host, seq, at: Date.now() };
+    const said = progress
+      ? { kind: 'progress', ...common }
+      : { kind: 'result', ...common, running: this.#version };
+    const body = JSON.stringify(said.reason ? { ...said, reason: schemas.reason.parse(said.reason) } : said);
+    const state: TaskState = word.state === 'accepted' || word.state === 'running' ? word.state : 'ended';
+    const update =
+      'UPDATE tasks SET state = ?, phase = coalesce(?, phase), seq = ?, last = ?, changed_ms = ? WHERE id = ?';
+    this.#run(update, state, word.phase ?? null, seq, body, Date.now(), task);
+    this.#put(task, seq, body, progress);
+  }
+
+  #repeat(task: string): void {
+    const row = this.#all('SELECT seq, last, state FROM tasks WHERE id = ?', task)[0];
+    if (row?.last) this.#put(task, Number(row.seq), String(row.last), row.state !== 'ended');
+  }
+
+  #put(task: string, seq: number, body: string, progress: boolean): void {
+    const insert = 'INSERT INTO outbox (kind, id, body) VALUES (?, ?, ?)';
+    this.#run(insert, progress ? 'event' : 'result', `${task}:${seq}`, body);
+    queueMicrotask(() => this.onUnsent());
+  }
+
+  #merge(task: string, facts: Record<string, unknown>): void {
+    const entry = this.#get(task);
+    if (entry)
+      this.#run(
+        'UPDATE tasks SET facts = ? WHERE id = ?',
+        JSON.stringify({ ...entry.facts, ...facts }),
+        task,
+      );
+  }
+
+  #get(task: string): Entry | undefined {
+    const row = this.#all('SELECT * FROM tasks WHERE id = ?', task)[0];
+    return row && entryOf(row);
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const value = work();
+      this.#db.exec('COMMIT');
+      return value;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #prepare(text: string): StatementSync {
+    let found = this.#statements.get(text);
+    if (!found) {
+      found = this.#db.prepare(text);
+      this.#statements.set(text, found);
+    }
+    return found;
+  }
+
+  #run(text: string, ...params: (string | number | null)[]): void {
+    this.#prepare(text).run(...params);
+  }
+
+  #all(text: string, ...params: (string | number)[]): Record<string, unknown>[] {
+    return this.#prepare(text).all(...params);
+  }
+}
+
+function entryOf(row: Record<string, unknown>): Entry {
+  return {
+    order: JSON.parse(String(row.spec)) as Order,
+    state: row.state as TaskState,
+    phase: row.phase as Phase | null,
+    seq: Number(row.seq),
+    facts: JSON.parse(String(row.facts)) as Record<string, unknown>,
+  };
+}

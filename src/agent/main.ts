@@ -1,0 +1,66 @@
+import { parseArgs } from 'node:util';
+import { type AgentConfig, loadAgentConfig } from '../lib/config.ts';
+import { codeOf, describe } from '../lib/errors.ts';
+import { homeAt, readManifest } from '../lib/home.ts';
+import { createLogger, reopenLogs } from '../lib/logs.ts';
+import { askForUpgrade } from './ask.ts';
+import { type Ending, selfTest, startAgent } from './run.ts';
+
+/**
+ * Entry point of the agent, started by the loader:
+ *
+ *     agent.mjs run --home DIR         until SIGTERM; or until an upgrade wants another release
+ *     agent.mjs self-test --home DIR   does this release load here?
+ *     agent.mjs upgrade --home DIR [--to VERSION]
+ */
+const EXIT: Record<Ending, number> = { stopped: 0, restart: 75, orphaned: 0 };
+const EXIT_HOME_IN_USE = 111;
+const USAGE =
+  'usage: mega agent run|self-test|upgrade --home DIR [--to VERSION]\nexample: mega agent run --home /home/xdba/mega_client\n';
+
+async function run(config: AgentConfig, version: string): Promise<number> {
+  const logger = createLogger({
+    file: config.home.log,
+    level: config.logLevel,
+    base: { host: config.host, version },
+  });
+  const agent = await startAgent(config, version, logger);
+  const stop = () => {
+    process.once('SIGTERM', () => process.exit(143));
+    agent.stop('stopped');
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  process.on('SIGHUP', reopenLogs);
+  const ending = await agent.ended;
+  logger.info({ ending }, 'the agent has stopped');
+  return EXIT[ending];
+}
+
+async function main(): Promise<number> {
+  const options = { home: { type: 'string' }, to: { type: 'string' }, help: { type: 'boolean' } } as const;
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  if (values.help || !values.home) {
+    (values.help ? process.stdout : process.stderr).write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  const config = loadAgentConfig(homeAt(values.home));
+  const version = readManifest(import.meta.dirname)?.version ?? '0.0.0-development';
+  const command = positionals[0] ?? 'run';
+  if (command === 'run') return run(config, version);
+  if (command === 'self-test') selfTest(config, version);
+  else if (command === 'upgrade')
+    await askForUpgrade(config, values.to, (line) => process.stdout.write(`${line}\n`));
+  else {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  return 0;
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  process.stderr.write(`mega agent: ${describe(error)}\n`);
+  process.exit(codeOf(error) === 'home_in_use' ? EXIT_HOME_IN_USE : 1);
+}

@@ -1,0 +1,25 @@
+import type { Broker } from '../lib/broker.ts';
+import type { AgentConfig } from '../lib/config.ts';
+import type { Home } from '../lib/home.ts';
+import type { Logger } from '../lib/logs.ts';
+import type { Call } from '../lib/sender.ts';
+import type { Journal } from './journal.ts';
+
+/** What every room of the agent stands on; made once, at the start. */
+export type Room = {
+  readonly config: AgentConfig;
+  readonly home: Home;
+  readonly host: string;
+  /** The release that this process is. */
+  readonly version: string;
+  /** This process, as the dispatcher's probe names it. */
+  readonly boot: string;
+  readonly broker: Broker;
+  readonly journal: Journal;
+  readonly logger: Logger;
+  readonly call: Call;
+  /** The dispatcher's clock less ours, in ms; 0 until it was heard. */
+  clockOffsetMs(): number;
+  /** Ends this process so that the loader starts what `current` names now. */
+  restart(): void;
+};

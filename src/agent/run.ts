@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { Broker } from '../lib/broker.ts';
+import type { AgentConfig } from '../lib/config.ts';
+import { MegaError } from '../lib/errors.ts';
+import type { Logger } from '../lib/logs.ts';
+import { caller } from '../lib/sender.ts';
+import { beat } from './alive.ts';
+import { Hello } from './hello.ts';
+import { Inbox } from './inbox.ts';
+import { Journal } from './journal.ts';
+import { Outbox } from './outbox.ts';
+import type { Room } from './room.ts';
+import { Runner } from './runner.ts';
+import { clientUpgrade } from './tasks/client_upgrade.ts';
+import { ping } from './tasks/ping.ts';
+import { Probes } from './upgrade/watch.ts';
+
+const STOP_MS = 10_000;
+const DRAIN_MS = 2_000;
+
+/** Why the agent ends: asked to (`stopped`), to start what `current` names now (`restart`), or without a loader. */
+export type Ending = 'stopped' | 'restart' | 'orphaned';
+
+export type Agent = {
+  /** Resolves when the agent has stopped in order. */
+  ended: Promise<Ending>;
+  stop(why: Ending): void;
+};
+
+/**
+ * Starts this host's agent: journal (the home's lock) → sign of life → broker → outbox → runner → inbox → hello.
+ * It never ends because a broker or dispatcher is away. Errors: `home_in_use`, `journal`.
+ */
+export async function startAgent(config: AgentConfig, version: string, logger: Logger): Promise<Agent> {
+  const asked = Promise.withResolvers<Ending>();
+  const stop = (why: Ending) => asked.resolve(why);
+  await using opened = new AsyncDisposableStack();
+  const journal = opened.adopt(new Journal(config.home.journal, config.host, version), (it) => it.close());
+  opened.use(beat(config.home.alive, () => stop('orphaned')));
+  const name = `mega agent ${config.host} ${version}`;
+  const broker = opened.use(
+    await Broker.start({ url: config.broker, name, reconnectMs: config.reconnectMs }),
+  );
+  let told = '';
+  broker.on('trouble', (text: string) => {
+    if (text !== told) logger.warn(text);
+    told = text;
+  });
+  broker.on('connected', () => {
+    told = '';
+    logger.info('connected to the broker');
+  });
+
+  let hello: Hello | undefined;
+  const room: Room = {
+    ...{ config, home: config.home, host: config.host, version, boot: randomUUID(), broker, journal, logger },
+    call: caller(broker),
+    clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
+    restart: () => stop('restart'),
+  };
+  journal.forgetOld();
+  const outbox = opened.use(new Outbox(journal, broker, config.host));
+  const probes = new Probes(room);
+  const runner = new Runner(room, [ping, clientUpgrade(probes)]);
+  opened.defer(() => outbox.drain(DRAIN_MS));
+  opened.defer(() => runner.stop(STOP_MS));
+  opened.use(new Inbox(room, runner, (order) => probes.deliver(order)));
+  hello = opened.use(new Hello(room));
+  logger.info({ boot: room.boot }, 'the agent runs');
+  runner.resume();
+  const all = opened.move();
+  return { stop, ended: asked.promise.then((why) => all.disposeAsync().then(() => why)) };
+}
+
+/** What a new release must show before anything is switched to it: that it loads, and reads this host's setup. */
+export function selfTest(config: AgentConfig, version: string): void {
+  const journal = new Journal(':memory:', config.host, version);
+  const open = journal.open().length;
+  journal.close();
+  if (open !== 0) throw new MegaError('self_test', 'a new journal is not empty');
+}

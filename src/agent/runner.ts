@@ -1,0 +1,127 @@
+import { codeOf, describe, MegaError } from '../lib/errors.ts';
+import type { Entry, Word } from './journal.ts';
+import type { Room } from './room.ts';
+import type { TaskType } from './tasks/task.ts';
+
+/**
+ * Runs what the inbox has written down, in lanes: `control` at once, `exclusive` one after the other.
+ *
+ * accepted → running → (ended | goes on in the next process). A task found open at start was under way when the
+ * process before died: its type says whether it resumes; if not, it ends as `interrupted`.
+ */
+export class Runner {
+  #room: Room;
+  #types: ReadonlyMap<string, TaskType>;
+  #running = new Map<string, { abort: AbortController; done: Promise<void> }>();
+  #waiting: Entry[] = [];
+  #exclusive: string | undefined;
+  #stopped = false;
+
+  constructor(room: Room, types: readonly TaskType[]) {
+    this.#room = room;
+    this.#types = new Map(types.map((type) => [type.name, type]));
+  }
+
+  /** Takes up what the process before left open. */
+  resume(): void {
+    for (const entry of this.#room.journal.open()) {
+      const type = this.#types.get(entry.order.type);
+      if (entry.state === 'running' && type?.onCrash !== 'resume') {
+        this.#end(entry, {
+          state: 'interrupted',
+          reason: 'the agent died while it ran; how it ended is not known',
+        });
+      } else this.take(entry);
+    }
+  }
+
+  /** Begins a task that is in the journal, as soon as its lane is free. */
+  take(entry: Entry): void {
+    if (this.#stopped) return;
+    const type = this.#types.get(entry.order.type);
+    if (!type) {
+      const known = [...this.#types.keys()].join(', ');
+      this.#end(entry, {
+        state: 'rejected',
+        reason: `unknown task type "${entry.order.type}"; known: ${known}`,
+      });
+    } else if (type.lane === 'control') this.#begin(entry, type);
+    else {
+      this.#waiting.push(entry);
+      this.#next();
+    }
+  }
+
+  /** Ends a waiting task; asks one that runs to stop, which it may be too far gone to do. */
+  cancel(task: string): void {
+    const at = this.#waiting.findIndex((one) => one.order.task === task);
+    const waiting = at >= 0 ? this.#waiting.splice(at, 1)[0] : undefined;
+    if (waiting) this.#end(waiting, { state: 'cancelled', reason: 'cancelled before it began' });
+    this.#running.get(task)?.abort.abort(new MegaError('cancelled', 'cancelled by an operator'));
+  }
+
+  /** Takes nothing more and waits for what is under way, `ms` at most; what is left resumes at the next start. */
+  async stop(ms: number): Promise<void> {
+    this.#stopped = true;
+    this.#waiting = [];
+    for (const { abort } of this.#running.values())
+      abort.abort(new MegaError('stopping', 'the agent is stopping'));
+    const all = Promise.all([...this.#running.values()].map((one) => one.done));
+    await Promise.race([all, new Promise((resolve) => setTimeout(resolve, ms).unref())]);
+  }
+
+  #next(): void {
+    if (this.#exclusive !== undefined || this.#stopped) return;
+    const entry = this.#waiting.shift();
+    const type = entry && this.#types.get(entry.order.type);
+    if (!entry || !type) return;
+    this.#exclusive = entry.order.task;
+    this.#begin(entry, type);
+  }
+
+  #begin(entry: Entry, type: TaskType): void {
+    const task = entry.order.task;
+    const abort = new AbortController();
+    const done = this.#run(entry, type, abort).finally(() => {
+      this.#running.delete(task);
+      if (this.#exclusive !== task) return;
+      this.#exclusive = undefined;
+      this.#next();
+    });
+    this.#running.set(task, { abort, done });
+  }
+
+  async #run(entry: Entry, type: TaskType, abort: AbortController): Promise<void> {
+    const { journal } = this.#room;
+    const { task, timeoutMs } = entry.order;
+    const late = () => abort.abort(new MegaError('timed_out', `stopped at its limit of ${timeoutMs} ms`));
+    const timer = setTimeout(late, Math.min(timeoutMs, 2 ** 31 - 1));
+    try {
+      if (entry.state === 'accepted') journal.say(task, { state: 'running' });
+      const current = journal.entry(task) ?? entry;
+      const end = await type.run({ room: this.#room, entry: current, signal: abort.signal });
+      if (end !== 'restarting') this.#end(entry, end);
+    } catch (error) {
+      const end = endOf(error, abort.signal);
+      if (end) this.#end(entry, end);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #end(entry: Entry, end: Word): void {
+    const { journal, logger } = this.#room;
+    const { task, type } = entry.order;
+    logger.info({ task, type, state: end.state, phase: end.phase, reason: end.reason }, 'a task ended');
+    journal.say(task, end);
+  }
+}
+
+/** Undefined while stopping: the task is still open, and the next process takes it up. */
+function endOf(error: unknown, signal: AbortSignal): Word | undefined {
+  const code = signal.aborted ? codeOf(signal.reason) : codeOf(error);
+  const reason = describe(signal.aborted ? signal.reason : error);
+  if (code === 'stopping') return undefined;
+  if (code === 'timed_out' || code === 'cancelled') return { state: code, reason };
+  return { state: 'failed', reason };
+}

@@ -1,0 +1,177 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, type MegaError } from '../../lib/errors.ts';
+import type { Phase, UpgradeArgs } from '../../lib/messages.ts';
+import { faultPoint } from '../fault.ts';
+import { download, verify } from '../upgrade/download.ts';
+import { argsOf, type Facts, factsOf } from '../upgrade/facts.ts';
+import { judge } from '../upgrade/judge.ts';
+import { nextStep } from '../upgrade/plan.ts';
+import { preflight, Refusal } from '../upgrade/preflight.ts';
+import { discard, stage, switchOver, tidy } from '../upgrade/stage.ts';
+import { closeTrial, forgetFailedTrial, readFailedTrial, readTrial } from '../upgrade/trial.ts';
+import { type Probes, proveOurselves } from '../upgrade/watch.ts';
+import type { End, Run, TaskType } from './task.ts';
+
+/**
+ * Moves this host to another release. Each phase is written into the journal before it acts, and may be run again;
+ * `nextStep` says where a new process goes on. The order of the phases:
+ *
+ *     preflight → downloading → verifying → staging → switching → restarting      in the old process
+ *     watching → completed                                                        in the new one
+ *     rolling_back → rolled_back | waiting_for_broker → switching ...             in the previous one
+ */
+export function clientUpgrade(probes: Probes): TaskType {
+  return {
+    name: 'client_upgrade',
+    lane: 'exclusive',
+    onCrash: 'resume',
+    run: (run) => new Upgrade(run, probes).step(),
+  };
+}
+
+class Upgrade {
+  #run: Run;
+  #probes: Probes;
+  #task: string;
+  #args: UpgradeArgs;
+  #phase: Phase | null;
+
+  constructor(run: Run, probes: Probes) {
+    this.#run = run;
+    this.#probes = probes;
+    this.#task = run.entry.order.task;
+    this.#args = argsOf(run.entry);
+    this.#phase = run.entry.phase;
+  }
+
+  async step(): Promise<End> {
+    const { home, version: me } = this.#run.room;
+    const about = { task: this.#task, phase: this.#phase, me, to: this.#args.to, facts: this.#facts };
+    const step = nextStep({ ...about, trial: readTrial(home), failed: readFailedTrial(home) });
+    if (step.do === 'prepare') return this.#prepare();
+    if (step.do === 'switch') return this.#switch();
+    if (step.do === 'watch') return this.#watch();
+    if (step.do === 'complete') return this.#complete();
+    return this.#judge(step.verdict);
+  }
+
+  async #prepare(): Promise<End> {
+    const { room, signal } = this.#run;
+    try {
+      await this.#in('preflight', () => preflight(room, this.#args));
+      const file = await this.#in('downloading', () => download(room, this.#args, signal));
+      await this.#in('verifying', () => verify(file, this.#args));
+      await this.#in('staging', () => stage(room.home, file, this.#args, signal));
+      signal.throwIfAborted();
+    } catch (error) {
+      if (signal.aborted && (signal.reason as MegaError).code === 'stopping') throw error;
+      return this.#giveUp(error);
+    }
+    return this.#switch();
+  }
+
+  /** From here on there is no cancelling: the loader and the trial have the word. */
+  async #switch(): Promise<End> {
+    const { room } = this.#run;
+    await this.#in('switching', async () => {
+      const from = room.version;
+      const afresh = { verdict: undefined, proof: undefined, unreachable: '' };
+      room.journal.remember(this.#task, { ...afresh, from, holds: this.#facts.holds + 1 });
+      forgetFailedTrial(room.home);
+      switchOver(room.home, this.#task, from, this.#args);
+    });
+    await this.#in('restarting', async () => room.restart());
+    return 'restarting';
+  }
+
+  async #watch(): Promise<End> {
+    const { room, signal } = this.#run;
+    const proof = await this.#in('watching', () =>
+      proveOurselves(room, this.#probes, this.#task, endless(signal)),
+    );
+    room.journal.remember(this.#task, { proof });
+    return this.#complete();
+  }
+
+  async #complete(): Promise<End> {
+    const { home, version } = this.#run.room;
+    faultPoint(home, 'completed:entry');
+    closeTrial(home);
+    tidy(home, version);
+    this.#dropDownload();
+    const { proof } = this.#facts;
+    faultPoint(home, 'completed:exit');
+    return { state: 'succeeded', phase: 'completed', ...(proof ? { proof } : {}) };
+  }
+
+  async #judge(verdict: string): Promise<End> {
+    const { room, signal } = this.#run;
+    const { to, trial } = this.#args;
+    room.journal.remember(this.#task, { verdict });
+    if (room.version === to) {
+      return {
+        state: 'failed',
+        phase: 'rollback_failed',
+        reason: `${to} ${verdict}, and there was no release to go back to`,
+      };
+    }
+    const waiting = () =>
+      this.#say('waiting_for_broker', `no verdict on ${to} yet: no dispatcher can be reached`);
+    const facts = this.#facts;
+    const found = await this.#in('rolling_back', () =>
+      judge(room, { verdict, facts, to, trial }, waiting, endless(signal)),
+    );
+    if (!found.guilty) return this.#switch();
+    room.journal.skip(to, found.reason);
+    forgetFailedTrial(room.home);
+    discard(room.home, to);
+    this.#dropDownload();
+    return { state: 'failed', phase: 'rolled_back', reason: found.reason };
+  }
+
+  #giveUp(error: unknown): End {
+    const { room, signal } = this.#run;
+    discard(room.home, this.#args.to);
+    this.#dropDownload();
+    if (signal.aborted) throw error;
+    const reason = describe(error);
+    if (!(error instanceof Refusal)) return { state: 'failed', reason };
+    return { state: 'rejected', reason, ...(error.postponed ? { phase: 'postponed' as const } : {}) };
+  }
+
+  /** Writes the phase down, then acts. */
+  async #in<T>(phase: Phase, act: () => Promise<T>): Promise<T> {
+    this.#say(phase);
+    faultPoint(this.#run.room.home, `${phase}:entry`);
+    const value = await act();
+    faultPoint(this.#run.room.home, `${phase}:exit`);
+    return value;
+  }
+
+  #say(phase: Phase, reason?: string): void {
+    this.#phase = phase;
+    this.#run.room.journal.say(this.#task, { state: 'running', phase, ...(reason ? { reason } : {}) });
+  }
+
+  get #facts(): Facts {
+    return factsOf(this.#run.room.journal.entry(this.#task) ?? this.#run.entry);
+  }
+
+  #dropDownload(): void {
+    const file = join(this.#run.room.home.downloads, this.#args.sha256);
+    rmSync(file, { force: true });
+    rmSync(`${file}.have`, { force: true });
+  }
+}
+
+/** Watching and judging end by themselves; a limit or a cancel must not leave a trial without its verdict. */
+function endless(signal: AbortSignal): AbortSignal {
+  const stopping = new AbortController();
+  const look = () => {
+    if ((signal.reason as MegaError).code === 'stopping') stopping.abort(signal.reason);
+  };
+  if (signal.aborted) look();
+  else signal.addEventListener('abort', look, { once: true });
+  return stopping.signal;
+}

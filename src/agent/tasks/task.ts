@@ -1,0 +1,21 @@
+import type { Entry, Word } from '../journal.ts';
+import type { Room } from '../room.ts';
+
+/** How a task ended, as its result tells it. `restarting`: it goes on in the next process. */
+export type End = Word | 'restarting';
+
+export type Run = {
+  room: Room;
+  entry: Entry;
+  /** Aborted at the task's time limit, and when it is cancelled. */
+  signal: AbortSignal;
+};
+
+export type TaskType = {
+  name: string;
+  /** `control` runs at once, `exclusive` one at a time. */
+  lane: 'control' | 'exclusive';
+  /** What a crash of the agent in mid run means; nothing that has an effect is ever simply run again. */
+  onCrash: 'resume' | 'interrupted';
+  run(run: Run): Promise<End>;
+};

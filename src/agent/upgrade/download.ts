@@ -1,0 +1,195 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { InputError, type MegaError, UnavailableError } from '../../lib/errors.ts';
+import { readIfThere, writeDurably } from '../../lib/files.ts';
+import { type Artifact, artifact, check, chunkHeaders, type UpgradeArgs } from '../../lib/messages.ts';
+import { type Incoming, Subscription } from '../../lib/subscription.ts';
+import { sleep } from '../../lib/utils.ts';
+import type { Room } from '../room.ts';
+
+const PREFETCH = 4;
+/** Without a new chunk for so long the dispatcher is asked for the artifact again. */
+const IDLE_MS = 15_000;
+const ASK_PAUSE_MS = 1_000;
+const ASK_TIMEOUT_MS = 60_000;
+const SAVE_EVERY = 32;
+
+/** What is on disk of a download: which chunks, and from which offset of the stream to read on. */
+const progress = z.object({ offset: z.number(), have: z.array(z.number()) });
+
+/**
+ * Fetches the artifact into `state/downloads/<sha256>`: chunks in any order, duplicates dropped, damaged ones
+ * passed over, resumed where a dead attempt left off. Lasts until `signal` is aborted if it must: a broker or
+ * dispatcher that is away is no failure of the download.
+ */
+export async function download(room: Room, args: UpgradeArgs, signal: AbortSignal): Promise<string> {
+  const { home, logger } = room;
+  mkdirSync(home.downloads, { recursive: true });
+  const file = join(home.downloads, args.sha256);
+  for (const name of readdirSync(home.downloads)) {
+    if (!name.startsWith(args.sha256)) rmSync(join(home.downloads, name), { force: true });
+  }
+  for (let again = false; ; again = room.broker.connected) {
+    const found = await findArtifact(room, args, signal, again);
+    await using part = new Part(file, found);
+    if (again) part.offset = undefined; // it may be a stream made anew, which counts from 0
+    if (await readStream(room, found, part, signal)) return file;
+    logger.info({ missing: part.missing }, 'the stream gave nothing more: asking for it again');
+  }
+}
+
+/** The whole against what the order says. A file that is wrong is removed: it would be resumed otherwise. */
+export async function verify(file: string, args: UpgradeArgs): Promise<void> {
+  const hash = createHash('sha256');
+  for await (const bytes of createReadStream(file)) hash.update(bytes as Buffer);
+  const found = hash.digest('hex');
+  if (found === args.sha256) return;
+  rmSync(file, { force: true });
+  rmSync(`${file}.have`, { force: true });
+  throw new InputError('corrupt', `what was downloaded has sha256 ${found}, the order says ${args.sha256}`);
+}
+
+async function findArtifact(
+  room: Room,
+  args: UpgradeArgs,
+  signal: AbortSignal,
+  again: boolean,
+): Promise<Artifact> {
+  const reply = z.object({ artifact: artifact.nullable() });
+  let renew = again;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      const ask = { sha256: args.sha256, again: renew };
+      const answer = check(reply, await room.call('get_package', ask, { timeoutMs: ASK_TIMEOUT_MS }));
+      renew = false;
+      if (answer.artifact?.size === args.size) return answer.artifact;
+      if (answer.artifact)
+        throw new InputError('corrupt', 'the dispatcher offers an artifact of another size');
+    } catch (error) {
+      if (!(error instanceof UnavailableError) && (error as MegaError).code !== 'internal') throw error;
+    }
+    await sleep(ASK_PAUSE_MS * (0.5 + Math.random()), signal);
+  }
+}
+
+/** True when the part is whole; false when the stream ended, was deleted, or fell silent. */
+async function readStream(room: Room, found: Artifact, part: Part, signal: AbortSignal): Promise<boolean> {
+  if (part.missing === 0) return true;
+  const ended = Promise.withResolvers<boolean>();
+  let idle = setTimeout(() => ended.resolve(false), IDLE_MS);
+  const take = (message: Incoming) => {
+    try {
+      if (part.take(message)) {
+        clearTimeout(idle);
+        idle = setTimeout(() => ended.resolve(false), IDLE_MS);
+      }
+      message.ack();
+      if (part.missing === 0) ended.resolve(true);
+    } catch (error) {
+      ended.reject(error);
+    }
+  };
+  const stop = () => ended.reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  const options = {
+    queue: found.queue,
+    prefetch: PREFETCH,
+    arguments: () => ({ 'x-stream-offset': part.offset === undefined ? 'first' : part.offset + 1 }),
+    onTrouble: () => ended.resolve(false),
+  };
+  const stream = new Subscription(room.broker, options, take);
+  try {
+    return await ended.promise;
+  } finally {
+    clearTimeout(idle);
+    signal.removeEventListener('abort', stop);
+    await stream.close();
+  }
+}
+
+/** The file being filled, with its record of what is there. Bytes are synced before the record names them. */
+class Part {
+  offset: number | undefined;
+  #file: number;
+  #path: string;
+  #about: Artifact;
+  #have: Set<number>;
+  #unsaved = 0;
+
+  constructor(path: string, about: Artifact) {
+    this.#path = path;
+    this.#about = about;
+    const saved = readProgress(`${path}.have`);
+    this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    this.#have = new Set(saved?.have.filter((index) => index < about.chunks));
+    this.offset = saved?.offset;
+  }
+
+  get missing(): number {
+    return this.#about.chunks - this.#have.size;
+  }
+
+  /** True for a chunk that was missing and is whole. */
+  take(message: Incoming): boolean {
+    const at = message.headers['x-stream-offset'];
+    const headers = chunkHeaders.safeParse(message.headers);
+    const good = headers.success && this.#fits(headers.data.index, headers.data.sha256, message.body);
+    const fresh = good && !this.#have.has(headers.data.index);
+    if (fresh) {
+      writeSync(
+        this.#file,
+        message.body,
+        0,
+        message.body.length,
+        headers.data.index * this.#about.chunkBytes,
+      );
+      this.#have.add(headers.data.index);
+    }
+    if (typeof at === 'number') this.offset = at;
+    this.#unsaved++;
+    if (this.#unsaved >= SAVE_EVERY || this.missing === 0) this.#save();
+    return fresh;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (this.#unsaved > 0) this.#save();
+    } finally {
+      closeSync(this.#file);
+    }
+  }
+
+  #fits(index: number, sha256: string, body: Buffer): boolean {
+    const { chunks, chunkBytes, size } = this.#about;
+    if (index >= chunks || body.length !== Math.min(chunkBytes, size - index * chunkBytes)) return false;
+    return createHash('sha256').update(body).digest('hex') === sha256;
+  }
+
+  #save(): void {
+    fsyncSync(this.#file);
+    writeDurably(`${this.#path}.have`, JSON.stringify({ offset: this.offset ?? -1, have: [...this.#have] }));
+    this.#unsaved = 0;
+  }
+}
+
+/** A record that was torn counts as none: the download begins anew. */
+function readProgress(path: string): z.infer<typeof progress> | undefined {
+  try {
+    return progress.parse(JSON.parse(readIfThere(path) ?? ''));
+  } catch {
+    return undefined;
+  }
+}

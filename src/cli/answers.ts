@@ -1,0 +1,67 @@
+/** What the dispatcher's functions answer, as far as the command line shows it; see `mega api list`. */
+export type Host = {
+  id: string;
+  online: boolean;
+  version: string | null;
+  platform: string | null;
+  registeredAt: string;
+  lastSeenAt: string | null;
+};
+
+export type Job = {
+  id: string;
+  type: string;
+  args: Record<string, unknown>;
+  target: string;
+  state: string;
+  createdAt: string;
+  createdBy: string;
+  finishedAt: string | null;
+};
+export type JobWithCounts = Job & { counts: Record<string, number> };
+
+export type TaskEvent = {
+  seq: number;
+  state: string;
+  phase: string | null;
+  reason: string | null;
+  agentMs: number;
+};
+export type Task = {
+  id: string;
+  job: string;
+  host: string;
+  type: string;
+  args: Record<string, unknown>;
+  state: string;
+  phase: string | null;
+  reason: string | null;
+  attempts: number;
+  late: boolean;
+  fromVersion: string | null;
+  running: string | null;
+  output: Record<string, unknown> | null;
+  createdAt: string;
+  queuedAt: string | null;
+  acceptedAt: string | null;
+  startedAt: string | null;
+  heardAt: string | null;
+  finishedAt: string | null;
+  events: TaskEvent[];
+};
+
+export type Package = {
+  version: string;
+  sha256: string;
+  size: number;
+  state: string;
+  createdAt: string;
+  createdBy: string;
+};
+
+export type ApiFunction = {
+  name: string;
+  help: string;
+  callers: string[];
+  input: { properties?: Record<string, unknown>; required?: string[] };
+};

@@ -1,0 +1,56 @@
+import { text as readAll } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import { InputError } from '../lib/errors.ts';
+import type { ApiFunction } from './answers.ts';
+import { EXIT } from './exit.ts';
+import { callSurely, withSender } from './session.ts';
+import { printJson } from './table.ts';
+import { wrap } from './text.ts';
+import { act, example, JSON_FLAG, type Room } from './world.ts';
+
+/** `mega api`: every function of the dispatcher, whether it has a command of its own or not. */
+export function addApi(program: Command, room: Room): void {
+  const api = program.command('api').description('the functions of the dispatcher, called by name');
+  example(api, 'mega api list', "mega api call get_all_task '{\"limit\": 5}'");
+
+  const list = api.command('list').description('list the functions that you may call').option(...JSON_FLAG);
+  list.action(
+    act<{ json?: true }>(room, async (options) => {
+      const all = await withSender(options, (call) => call<ApiFunction[]>('get_all_funcs'));
+      if (options.json) printJson(room.out, all);
+      else for (const one of all) room.out.write(`${signature(one)}\n${wrap(one.help, 80, 4)}\n`);
+      return EXIT.good;
+    }),
+  );
+  example(list, 'mega api list');
+
+  const call = api
+    .command('call <function> [arguments]')
+    .description('call a function with a JSON object ("-": read it from stdin) and print its answer as JSON')
+    .option(...JSON_FLAG);
+  call.action(
+    act(room, async (options, name, given = '{}') => {
+      const args = parse(given === '-' ? await readAll(process.stdin) : given);
+      printJson(room.out, (await withSender(options, (call) => callSurely(call, name!, args))) ?? null);
+      return EXIT.good;
+    }),
+  );
+  example(call, "mega api call get_server '{\"host\": \"db-01\"}'");
+}
+
+function signature({ name, input }: ApiFunction): string {
+  const required = new Set(input.required);
+  const names = Object.keys(input.properties ?? {}).map((one) => (required.has(one) ? one : `${one}?`));
+  return `${name}(${names.join(', ')})`;
+}
+
+function parse(text: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new InputError('bad_argument', 'the arguments are not JSON', { cause });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new InputError('bad_argument', 'the arguments must be a JSON object such as {"limit": 5}');
+}

@@ -1,0 +1,25 @@
+import { EXIT } from './exit.ts';
+import { run } from './program.ts';
+
+/**
+ * Entry point of `mega`. Ctrl-C ends it at once, unless a command has asked to be told and so can say what goes
+ * on without it; a second Ctrl-C always does.
+ */
+const interruption = new AbortController();
+let listening = false;
+
+process.on('SIGINT', () => {
+  if (!listening || interruption.signal.aborted) process.exit(EXIT.interrupted);
+  interruption.abort(new Error('interrupted'));
+});
+// `mega host list | head -1`: whoever read has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.good : EXIT.failed));
+
+process.exitCode = await run(process.argv.slice(2), {
+  out: process.stdout,
+  err: process.stderr,
+  interrupt: () => {
+    listening = true;
+    return interruption.signal;
+  },
+});

@@ -1,0 +1,59 @@
+import { loadClientConfig } from '../lib/config.ts';
+import { type Call, openSender } from '../lib/sender.ts';
+import { sleep, uuidv7 } from '../lib/utils.ts';
+import type { Host, Task } from './answers.ts';
+import { isUnavailable } from './exit.ts';
+import type { Globals } from './world.ts';
+
+/** Connects as the operator that the configuration names, and lets `work` call functions. */
+export async function withSender<T>(globals: Globals, work: (call: Call) => Promise<T>): Promise<T> {
+  const timeoutMs = globals.timeout * 1000;
+  await using sender = await openSender(loadClientConfig(globals.config), timeoutMs);
+  return await work((fn, args, options) => sender.call(fn, args, { timeoutMs, ...options }));
+}
+
+const TRIES = 3;
+const PAUSE_MS = 500;
+
+/**
+ * A call that survives an answer lost on its way: it is asked again with the same idempotency key, so that it is
+ * carried out once.
+ */
+export async function callSurely<T>(call: Call, fn: string, args: object, timeoutMs?: number): Promise<T> {
+  const options = { key: uuidv7(), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call<T>(fn, args, options);
+    } catch (error) {
+      if (tries === TRIES || !isUnavailable(error)) throw error;
+      await sleep(PAUSE_MS);
+    }
+  }
+}
+
+const HOSTS_A_CALL = 1000;
+/** With all their events more of them might not fit into one answer. */
+const TASKS_A_CALL = 100;
+
+export async function allHosts(call: Call): Promise<Host[]> {
+  const all: Host[] = [];
+  for (;;) {
+    const after = all.at(-1)?.id ?? '';
+    const page = await call<Host[]>('get_all_server', { after, limit: HOSTS_A_CALL });
+    all.push(...page);
+    if (page.length < HOSTS_A_CALL) return all;
+  }
+}
+
+/** A job's tasks in order of host, at most `most` of them. */
+export async function tasksOf(call: Call, job: string, most: number, events = false): Promise<Task[]> {
+  const all: Task[] = [];
+  while (all.length < most) {
+    const limit = Math.min(TASKS_A_CALL, most - all.length);
+    const after = all.at(-1)?.host ?? '';
+    const page = await call<Task[]>('get_all_task', { job, after, limit, events });
+    all.push(...page);
+    if (page.length < limit) break;
+  }
+  return all;
+}

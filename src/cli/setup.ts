@@ -1,0 +1,95 @@
+import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { InputError } from '../lib/errors.ts';
+import { writeDurably } from '../lib/files.ts';
+import { hashPassword, Management, newSecret } from '../lib/management.ts';
+import { check } from '../lib/messages.ts';
+import { DISPATCHER_USER, dispatcherPermissions, OPERATOR_PREFIX, operatorPermissions } from '../lib/topology.ts';
+import { EXIT } from './exit.ts';
+import { act, example, type Room } from './world.ts';
+
+const wanted = z.object({
+  managementUrl: z.url({ protocol: /^https?$/, error: 'is not a URL such as http://admin:password@host:15672' }),
+  databaseUrl: z.url({ protocol: /^(mysql|mariadb)$/, error: 'is not a URL such as mysql://user:password@host:3306/mega' }),
+  vhost: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/, 'may hold letters, digits and . _ - only'),
+  operator: z.string().regex(/^[a-z0-9._-]{1,60}$/, 'may hold a-z, 0-9 and . _ - only'),
+  /** No host id holds an underscore, so a dispatcher's user is never a host's. */
+  dispatcherUser: z.string().regex(/^mega_[a-z0-9_-]{1,60}$/, 'must begin with mega_ and hold a-z, 0-9, _ and - only'),
+  out: z.string().min(1),
+});
+type Wanted = z.infer<typeof wanted>;
+
+type SetupOptions = Omit<Wanted, 'managementUrl' | 'databaseUrl'> & { managementUrlFile: string; databaseUrlFile: string };
+
+/** `mega setup`: prepares a broker for a fleet. URLs hold passwords and so come from files: a command line is public. */
+export function addSetup(program: Command, room: Room): void {
+  const setup = program
+    .command('setup')
+    .description('make the vhost and the users of a fleet, and write the configurations of dispatcher and operator')
+    .requiredOption('--management-url-file <file>', 'holds http://admin:password@host:15672, of a RabbitMQ administrator')
+    .requiredOption('--database-url-file <file>', 'holds mysql://user:password@host:3306/mega')
+    .option('--vhost <name>', 'the vhost of the fleet', 'mega')
+    .option('--out <folder>', 'where to write dispatcher.json and operator.json', '.')
+    .option('--operator <name>', `the operator; the broker's user is ${OPERATOR_PREFIX}<name>`, 'admin')
+    .option('--dispatcher-user <name>', "the dispatchers' user in the broker", DISPATCHER_USER);
+  setup.action(
+    act<SetupOptions>(room, async ({ managementUrlFile, databaseUrlFile, ...rest }) => {
+      const urls = { managementUrl: secretFrom(managementUrlFile), databaseUrl: secretFrom(databaseUrlFile) };
+      const made = await prepareBroker(check(wanted, { ...rest, ...urls }));
+      room.out.write(`vhost ${made.vhost} is ready; ${made.users.join(' and ')} have new secrets.\n`);
+      room.out.write('Whatever used earlier secrets of theirs must be started again with these:\n');
+      room.out.write(`  ${made.dispatcher}\n  ${made.operator}\n`);
+      room.out.write(`Next: mega dispatcher --config ${made.dispatcher}\n`);
+      return EXIT.good;
+    }),
+  );
+  example(setup, 'mega setup --management-url-file admin.url --database-url-file db.url --out /etc/mega');
+}
+
+/** Running it again is safe: what is there stays, and the users get new secrets. */
+async function prepareBroker(to: Wanted) {
+  const out = writableFolder(to.out);
+  const management = new Management(to.managementUrl, to.vhost);
+  const port = await management.amqpPort();
+  await management.createVhost();
+  const addUser = async (name: string, permissions: ReturnType<typeof operatorPermissions>) => {
+    const secret = newSecret();
+    await management.putUser(name, hashPassword(secret), permissions);
+    return `amqp://${name}:${secret}@${new URL(to.managementUrl).hostname}:${port}/${encodeURIComponent(to.vhost)}`;
+  };
+  const operatorUser = `${OPERATOR_PREFIX}${to.operator}`;
+  const ofDispatcher = {
+    broker: await addUser(to.dispatcherUser, dispatcherPermissions()),
+    management: to.managementUrl,
+    database: to.databaseUrl,
+  };
+  const dispatcher = write(join(out, 'dispatcher.json'), ofDispatcher);
+  const operator = write(join(out, 'operator.json'), { broker: await addUser(operatorUser, operatorPermissions()) });
+  return { vhost: to.vhost, users: [to.dispatcherUser, operatorUser], dispatcher, operator };
+}
+
+/** Found out before anything is changed in the broker. */
+function writableFolder(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+    return resolve(path);
+  } catch (cause) {
+    throw new InputError('bad_argument', `--out ${path} cannot be written to`, { cause });
+  }
+}
+
+function write(path: string, value: object): string {
+  writeDurably(path, `${JSON.stringify(value, undefined, 2)}\n`, 0o600);
+  return path;
+}
+
+function secretFrom(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw new InputError('bad_argument', `the file ${path} cannot be read`, { cause });
+  }
+}

@@ -1,0 +1,48 @@
+/** What hosts and other people wrote, made safe for a terminal, and times as people say them. */
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const BLANK = /[\t\n\v\f\r]+/g;
+// Terminals obey C0 and C1 controls; the bidirectional ones reorder what stands around them.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** One line without control characters: a host's words must not move the cursor or colour the table. */
+export function clean(text: string): string {
+  return text.replace(BLANK, ' ').replace(CONTROL, '\ufffd');
+}
+
+/** At most `width` characters, the cut marked. */
+export function cut(text: string, width: number): string {
+  const letters = [...text];
+  return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}…`;
+}
+
+/** `12 s ago`; `never` for no time. A clock that is a little ahead of ours reads as now. */
+export function ago(iso: string | null, now = Date.now()): string {
+  if (iso === null) return 'never';
+  const seconds = Math.max(0, Math.round((now - Date.parse(iso)) / 1000));
+  if (seconds < 120) return `${seconds} s ago`;
+  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} m ago`;
+  if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86_400)} d ago`;
+}
+
+/** `2026-01-31 12:00:00 UTC (12 s ago)` */
+export function moment(iso: string | null, now = Date.now()): string {
+  if (iso === null) return '-';
+  return `${iso.slice(0, 19).replace('T', ' ')} UTC (${ago(iso, now)})`;
+}
+
+/** `12:00:00`, UTC. */
+export const clock = (ms: number) => new Date(ms).toISOString().slice(11, 19);
+
+/** Lines of at most `width` characters, broken between words, each after `indent` blanks. */
+export function wrap(text: string, width: number, indent = 0): string {
+  const lines: string[] = [];
+  for (const word of clean(text).split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width - indent) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.map((line) => ' '.repeat(indent) + line).join('\n');
+}

@@ -1,0 +1,60 @@
+import { type Command, InvalidArgumentError } from 'commander';
+
+/** What a command may write to: a terminal, a pipe, or in tests an array. */
+export type Output = {
+  write(text: string): unknown;
+  isTTY?: boolean | undefined;
+  columns?: number | undefined;
+  rows?: number | undefined;
+};
+
+/** What a command has around it. Only main.ts touches the process itself. */
+export type World = {
+  out: Output;
+  err: Output;
+  /** From the first time it is called, Ctrl-C aborts this signal instead of ending the process. */
+  interrupt(): AbortSignal;
+};
+
+/** The options that every command knows. */
+export type Globals = { config?: string; timeout: number };
+
+/** Where a command leaves its exit code. */
+export type Room = World & { exitCode: number };
+
+/** Makes a commander action of a function that is given its options first and returns the exit code. */
+export function act<O extends object>(
+  room: Room,
+  run: (options: O & Globals, ...args: string[]) => Promise<number>,
+) {
+  return async (...given: unknown[]): Promise<void> => {
+    const command = given.at(-1) as Command;
+    const args = given.slice(0, -2) as string[];
+    room.exitCode = await run(command.optsWithGlobals() as O & Globals, ...args);
+  };
+}
+
+export function example(command: Command, ...lines: string[]): Command {
+  const title = lines.length === 1 ? 'Example' : 'Examples';
+  return command.addHelpText('after', `\n${title}:\n${lines.map((line) => `  ${line}`).join('\n')}`);
+}
+
+export const JSON_FLAG = ['--json', 'print exactly one JSON document'] as const;
+
+/** For options that may be given many times. */
+export const collect = (value: string, earlier: string[] = []) => [...earlier, value];
+
+export function number(least: number, most: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (/^\d+(\.\d+)?$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
+  };
+}
+
+export function wholeNumber(least: number, most: number) {
+  return (text: string): number => {
+    if (/^\d+$/.test(text)) return number(least, most)(text);
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };
+}

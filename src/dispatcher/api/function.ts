@@ -1,0 +1,38 @@
+import type { z } from 'zod';
+import type { Context } from '../context.ts';
+
+export type Role = 'agent' | 'operator';
+export type Caller = {
+  role: Role;
+  /** The broker user, which is the host's id for an agent. */
+  id: string;
+  /** The call's idempotency key. */
+  key: string;
+};
+
+/** One function of the dispatcher, declared once: all that RPC, HTTP and the documentation need to know of it. */
+export type Fn<I extends z.ZodObject = z.ZodObject, O extends z.ZodType = z.ZodType> = {
+  name: string;
+  help: string;
+  callers: readonly Role[];
+  input: I;
+  output: O;
+  handler: (context: Room, input: z.infer<I>, caller: Caller) => Promise<z.infer<O>>;
+};
+
+/** What handlers stand on. */
+export type Room = Context & {
+  /** There are new orders to publish. */
+  kick(): void;
+  /** For how long this dispatcher has been reading what hosts say, without a break. */
+  steadyMs(): number;
+};
+
+/** Keeps the types of input and output together while the registry forgets them. */
+export function fn<I extends z.ZodObject, O extends z.ZodType>(declaration: Fn<I, O>): Fn {
+  return declaration as unknown as Fn;
+}
+
+export const AGENT = ['agent'] as const;
+export const OPERATOR = ['operator'] as const;
+export const ANYONE = ['agent', 'operator'] as const;

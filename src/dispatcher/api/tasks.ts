@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { InputError } from '../../lib/errors.ts';
+import { schemas } from '../../lib/messages.ts';
+import { uuidv7 } from '../../lib/utils.ts';
+import { sendOrder } from '../publish.ts';
+import { cancelTask, type EventRow, getTask, listEvents, listTasks, type TaskRow } from '../store/tasks.ts';
+import { ANYONE, fn, OPERATOR, type Room } from './function.ts';
+
+const event = z.object({
+  seq: z.number(),
+  state: z.string(),
+  phase: z.string().nullable(),
+  reason: z.string().nullable(),
+  /** The agent's clock, in ms since 1970. */
+  agentMs: z.number(),
+});
+const task = z.object({
+  id: z.string(),
+  job: z.string(),
+  host: z.string(),
+  type: z.string(),
+  args: schemas.json,
+  state: z.string(),
+  phase: z.string().nullable(),
+  reason: z.string().nullable(),
+  attempts: z.number(),
+  late: z.boolean(),
+  fromVersion: z.string().nullable(),
+  running: z.string().nullable(),
+  output: schemas.json.nullable(),
+  createdAt: z.string(),
+  queuedAt: z.string().nullable(),
+  acceptedAt: z.string().nullable(),
+  startedAt: z.string().nullable(),
+  heardAt: z.string().nullable(),
+  finishedAt: z.string().nullable(),
+  events: z.array(event),
+});
+type Told = z.infer<typeof task>;
+
+function told(row: TaskRow, events: EventRow[] = []): Told {
+  const { result, createdAt, queuedAt, acceptedAt, startedAt, heardAt, finishedAt, ...plain } = row;
+  const iso = (at: Date | null) => at?.toISOString() ?? null;
+  return {
+    ...plain,
+    running: result?.running ?? null,
+    output: result?.output ?? null,
+    createdAt: createdAt.toISOString(),
+    queuedAt: iso(queuedAt),
+    acceptedAt: iso(acceptedAt),
+    startedAt: iso(startedAt),
+    heardAt: iso(heardAt),
+    finishedAt: iso(finishedAt),
+    events: events.map(({ seq, state, phase, reason, agentMs }) => ({ seq, state, phase, reason, agentMs })),
+  };
+}
+
+export const taskFunctions = [
+  fn({
+    name: 'get_task',
+    help: 'One task with all that its host said of it. A host may ask for its own.',
+    callers: ANYONE,
+    input: z.object({ id: z.uuid() }),
+    output: task,
+    handler: async (room, { id }, caller) => {
+      const row = await known(room, id);
+      if (caller.role === 'agent' && row.host !== caller.id) throw missing(id);
+      return told(row, await listEvents(room.db, [id]));
+    },
+  }),
+  fn({
+    name: 'get_all_task',
+    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "events" adds what the hosts said.',
+    callers: OPERATOR,
+    input: z.object({
+      job: z.uuid().optional(),
+      host: schemas.host.optional(),
+      after: z.string().max(63).default(''),
+      limit: z.int().min(1).max(500).default(100),
+      events: z.boolean().default(false),
+    }),
+    output: z.array(task),
+    handler: async (room, { events, ...filter }) => {
+      const rows = await listTasks(room.db, { ...filter, job: filter.job, host: filter.host });
+      const said = Map.groupBy(
+        events
+          ? await listEvents(
+              room.db,
+              rows.map((row) => row.id),
+            )
+          : [],
+        (one) => one.task,
+      );
+      return rows.map((row) => told(row, said.get(row.id)));
+    },
+  }),
+  fn({
+    name: 'cancel_task',
+    help: 'Cancels a task: at once when it was not sent, otherwise by asking its host, which may be past the point of no return.',
+    callers: OPERATOR,
+    input: z.object({ id: z.uuid() }),
+    output: z.object({ state: z.string() }),
+    handler: async (room, { id }) => {
+      const row = await known(room, id);
+      const state = await cancelTask(room.db, id);
+      if (state === 'cancelling') await sendCancel(room, row);
+      return { state: state === 'ended' ? (await known(room, id)).state : state };
+    },
+  }),
+];
+
+async function sendCancel(room: Room, row: TaskRow): Promise<void> {
+  const now = Date.now();
+  const about = { task: row.id, host: row.host, type: 'cancel', args: {}, timeoutMs: 60_000 };
+  await sendOrder(room, { v: 1, ...about, issued: now, expires: now + room.config.orderTtlMs }, uuidv7());
+}
+
+async function known(room: Room, id: string): Promise<TaskRow> {
+  const row = await getTask(room.db, id);
+  if (!row) throw missing(id);
+  return row;
+}
+
+const missing = (id: string) =>
+  new InputError('unknown_task', `there is no task ${id}; mega task list shows the latest`);

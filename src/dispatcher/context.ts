@@ -1,0 +1,18 @@
+import type { Broker } from '../lib/broker.ts';
+import type { DispatcherConfig } from '../lib/config.ts';
+import type { Conn } from '../lib/conn.ts';
+import type { Logger } from '../lib/logs.ts';
+import type { Management } from '../lib/management.ts';
+
+/** What every room of the dispatcher stands on; made once, in main. */
+export type Context = {
+  /** This process, as the owner of leases. */
+  readonly id: string;
+  readonly config: DispatcherConfig;
+  readonly db: Conn;
+  /** Two connections: an alarm of the broker blocks those that publish, and must not stop the reading. */
+  readonly publisher: Broker;
+  readonly consumer: Broker;
+  readonly management: Management;
+  readonly logger: Logger;
+};

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { codeOf, InputError, MegaError, UnavailableError } from '../../lib/errors.ts';
+import type { Artifact } from '../../lib/messages.ts';
+import { EXCHANGE, streamQueue, streamSpec } from '../../lib/topology.ts';
+import type { Context } from '../context.ts';
+import {
+  getChunk,
+  getPackageBySha,
+  leaseStream,
+  type PackageRow,
+  releaseStream,
+  renewStream,
+} from '../store/packages.ts';
+
+/**
+ * One stream per artifact, made when somebody asks for it and made again when it is gone. One dispatcher at a
+ * time holds the lease and sends; after its death another sends everything again, and readers drop what they
+ * have twice. A version is told to readers only once its stream is sealed: every chunk confirmed.
+ */
+const LEASE_MS = 30_000;
+const WINDOW = 16;
+
+/** Artifacts sent again on request, and when: a damaged stream is mended once for all who ask. */
+const resent = new Map<string, number>();
+const RESEND_PAUSE_MS = 10_000;
+
+/**
+ * The artifact once its stream is sealed; undefined while another dispatcher is still sending it. `again`: the
+ * reader did not find all of it in the stream.
+ */
+export async function openArtifact(
+  context: Context,
+  sha256: string,
+  again: boolean,
+): Promise<Artifact | undefined> {
+  const row = await getPackageBySha(context.db, sha256);
+  if (row?.state !== 'ready') {
+    throw new InputError('unknown_package', `no published package has sha256 ${sha256}`);
+  }
+  const resend = again && Date.now() - (resent.get(sha256) ?? 0) > RESEND_PAUSE_MS;
+  if (resend) resent.set(sha256, Date.now());
+  const sealed = row.sealed && !resend && (await streamExists(context, sha256));
+  if (!sealed && !(await sendStream(context, row))) return undefined;
+  const { size, chunkBytes, chunks } = row;
+  return { sha256, size, chunkBytes, chunks, queue: streamQueue(sha256) };
+}
+
+/** False when another dispatcher holds the lease. */
+async function sendStream(context: Context, row: PackageRow): Promise<boolean> {
+  const { db, publisher, logger } = context;
+  // An owner of its own for each sending: two requests in one dispatcher must not send twice either.
+  const owner = crypto.randomUUID();
+  if (!(await leaseStream(db, row.sha256, owner, LEASE_MS))) return false;
+  let sealed = false;
+  try {
+    await publisher.withChannel(async (channel) => {
+      const spec = streamSpec(row.sha256, row.size);
+      await channel.assertQueue(spec.name, { durable: true, arguments: spec.arguments });
+      await channel.bindQueue(spec.name, EXCHANGE.package, row.sha256);
+    });
+    for (let at = 0; at < row.chunks; at += WINDOW) {
+      const indices = Array.from({ length: Math.min(WINDOW, row.chunks - at) }, (_, i) => at + i);
+      await Promise.all(indices.map((index) => sendChunk(context, row, index)));
+      if (!(await renewStream(db, row.sha256, owner, LEASE_MS))) return false;
+    }
+    sealed = true;
+    logger.info(
+      { version: row.version, chunks: row.chunks, bytes: row.size },
+      'the package is in its stream',
+    );
+    return true;
+  } finally {
+    await releaseStream(db, row.sha256, owner, sealed);
+  }
+}
+
+async function sendChunk(context: Context, row: PackageRow, index: number): Promise<void> {
+  const body = await getChunk(context.db, row.sha256, index);
+  if (!body) throw new MegaError('missing_chunk', `chunk ${index} of ${row.version} is not in the database`);
+  const sha256 = createHash('sha256').update(body).digest('hex');
+  const outcome = await context.publisher.publish({
+    exchange: EXCHANGE.package,
+    key: row.sha256,
+    type: 'chunk',
+    messageId: `${row.sha256}:${index}`,
+    headers: { index, count: row.chunks, sha256 },
+    body,
+    mandatory: true,
+  });
+  if (outcome === 'returned')
+    throw new UnavailableError('stream_gone', 'the stream was deleted while it was being filled');
+}
+
+async function streamExists(context: Context, sha256: string): Promise<boolean> {
+  try {
+    await context.publisher.withChannel((channel) => channel.checkQueue(streamQueue(sha256)));
+    return true;
+  } catch (error) {
+    if (codeOf(error) === '404') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,57 @@
+import { encode, type Order } from '../lib/messages.ts';
+import { EXCHANGE } from '../lib/topology.ts';
+import type { Context } from './context.ts';
+import { claimPending, type DueTask, markQueued, markUnsent } from './store/due.ts';
+
+/** Confirms in flight: one at a time is twenty times slower, more than a few hundred gains nothing. */
+const WINDOW = 400;
+const RETURN_PAUSE_MS = 5_000;
+const FAULT_PAUSE_MS = 1_000;
+
+/** One round: claims what is due, publishes it, records what the broker said. True when there may be more. */
+export async function publishDue(context: Context): Promise<boolean> {
+  const { db, id, config, publisher } = context;
+  if (!publisher.connected) return false;
+  const due = await claimPending(db, id, config.orderTtlMs, WINDOW);
+  if (due.length === 0) return false;
+  const outcomes = await Promise.all(due.map((task) => publishTask(context, task)));
+  const idsOf = (outcome: string) => due.filter((_, i) => outcomes[i] === outcome).map((task) => task.id);
+  await markQueued(db, idsOf('confirmed'));
+  await markUnsent(db, idsOf('returned'), true, RETURN_PAUSE_MS);
+  await markUnsent(db, idsOf('failed'), false, FAULT_PAUSE_MS);
+  return due.length === WINDOW;
+}
+
+function publishTask(context: Context, task: DueTask): Promise<'confirmed' | 'returned' | 'failed'> {
+  const ttl = context.config.orderTtlMs;
+  const now = Date.now();
+  const { type, host, args, timeoutMs } = task;
+  const order = {
+    v: 1,
+    task: task.id,
+    host,
+    type,
+    args,
+    issued: now,
+    expires: now + ttl,
+    timeoutMs,
+  } as const;
+  return sendOrder(context, order, task.id).catch(() => 'failed' as const);
+}
+
+/**
+ * Sends one order to its host's queue; `returned` when the host has none. The one place where orders leave, and
+ * so the one where they will be signed.
+ */
+export function sendOrder(context: Context, order: Order, messageId: string) {
+  return context.publisher.publish({
+    exchange: EXCHANGE.task,
+    key: order.host,
+    type: 'order',
+    messageId,
+    correlationId: order.task,
+    body: encode(order),
+    expiresMs: Math.max(1, order.expires - order.issued),
+    mandatory: true,
+  });
+}

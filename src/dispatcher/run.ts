@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto';
+import { Broker } from '../lib/broker.ts';
+import type { DispatcherConfig } from '../lib/config.ts';
+import type { Logger } from '../lib/logs.ts';
+import { Management } from '../lib/management.ts';
+import { QUEUE } from '../lib/topology.ts';
+import { serveCalls } from './api/server.ts';
+import { Collector } from './collect.ts';
+import type { Context } from './context.ts';
+import { declareTopology } from './declare.ts';
+import { expireDue } from './expire.ts';
+import { Loop } from './loop.ts';
+import { publishDue } from './publish.ts';
+import { openStore } from './store/open.ts';
+
+const START_TIMEOUT_MS = 60_000;
+const POLL_MS = 500;
+const EXPIRE_MS = 1_000;
+
+/**
+ * Starts a dispatcher; any number may run side by side. Disposing of it stops in the order opposite to starting:
+ * first nothing new is taken, then what is under way ends, then the connections close.
+ */
+export async function startDispatcher(config: DispatcherConfig, logger: Logger): Promise<AsyncDisposable> {
+  await using opened = new AsyncDisposableStack();
+  const db = opened.use(await openStore(config.database));
+  const connect = async (name: string) => {
+    const broker = opened.use(await Broker.start({ url: config.broker, name, reconnectMs: 2_000 }));
+    broker.on('trouble', (text: string) => logger.warn({ connection: name }, text));
+    await broker.ready(START_TIMEOUT_MS);
+    return broker;
+  };
+  const publisher = await connect('mega dispatcher: publishing');
+  const consumer = await connect('mega dispatcher: reading');
+  const vhost = decodeURIComponent(new URL(config.broker).pathname.slice(1));
+  const management = new Management(config.management, vhost);
+  const context: Context = { id: randomUUID(), config, db, publisher, consumer, management, logger };
+  await declareTopology(publisher, management);
+
+  const publishing = opened.use(new Loop('publish', logger, POLL_MS, () => publishDue(context)));
+  const results = opened.use(new Collector(context, QUEUE.results));
+  const events = opened.use(new Collector(context, QUEUE.events));
+  const steadyMs = () => Math.min(results.steadyMs, events.steadyMs);
+  opened.use(new Loop('expire', logger, EXPIRE_MS, () => expireDue(context, steadyMs()).then(() => false)));
+  opened.use(serveCalls({ ...context, kick: () => publishing.kick(), steadyMs }));
+  logger.info({ dispatcher: context.id }, 'the dispatcher is ready');
+  return opened.move();
+}

@@ -1,0 +1,108 @@
+import type { Conn, Queryable } from '../../lib/conn.ts';
+import { parsed } from './rows.ts';
+import { sql } from './sql.ts';
+
+/**
+ * What is due: claimed in a short transaction with SKIP LOCKED, committed, and only then acted upon. A claim
+ * bears a lease, so that what a dead dispatcher had claimed becomes due again.
+ */
+export type DueTask = {
+  id: string;
+  job: string;
+  host: string;
+  type: string;
+  args: Record<string, unknown>;
+  timeoutMs: number;
+};
+
+const LEASE_MS = 30_000;
+
+/** Pending tasks of hosts that are online, oldest first, each claimed by `owner`. */
+export async function claimPending(
+  db: Conn,
+  owner: string,
+  orderTtlMs: number,
+  limit: number,
+): Promise<DueTask[]> {
+  const candidates = await db.query<{ id: string }>(
+    sql`
+      SELECT t.id FROM tasks t JOIN hosts h ON h.id = t.host_id
+      WHERE t.state = 'pending' AND h.online = 1 AND t.deadline_at > UTC_TIMESTAMP(3)
+        AND (t.lease_until IS NULL OR t.lease_until < UTC_TIMESTAMP(3))
+      ORDER BY t.id LIMIT ?`,
+    [limit],
+  );
+  if (candidates.length === 0) return [];
+  const ids = candidates.map((row) => row.id);
+  return db.transaction(async (tx) => {
+    const rows = await tx.query<DueTask>(
+      sql`
+        SELECT id, job_id AS job, host_id AS host, type, args, timeout_ms AS timeoutMs FROM tasks
+        WHERE id IN (?) AND state = 'pending' AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))
+        ORDER BY id FOR UPDATE SKIP LOCKED`,
+      [ids],
+    );
+    if (rows.length === 0) return [];
+    const statement = sql`
+      UPDATE tasks SET lease_owner = ?, lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND,
+        order_expires_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, attempts = attempts + 1
+      WHERE id IN (?)`;
+    await tx.run(statement, [owner, LEASE_MS * 1000, orderTtlMs * 1000, rows.map((row) => row.id)]);
+    return rows.map((row) => ({ ...row, timeoutMs: Number(row.timeoutMs), args: parsed(row.args) }));
+  });
+}
+
+/** The broker confirmed the orders. Those of which the agent was heard meanwhile are further already. */
+export async function markQueued(db: Queryable, ids: string[]): Promise<void> {
+  if (ids.length === 0) return;
+  const statement = sql`
+    UPDATE tasks SET state = 'queued', queued_at = UTC_TIMESTAMP(3), lease_until = NULL, returned = 0
+    WHERE id IN (?) AND state = 'pending'`;
+  await db.run(statement, [ids]);
+}
+
+/** The broker gave the orders back, or did not answer: due again after a pause, until their deadline. */
+export async function markUnsent(
+  db: Queryable,
+  ids: string[],
+  returned: boolean,
+  pauseMs: number,
+): Promise<void> {
+  if (ids.length === 0) return;
+  const statement = sql`
+    UPDATE tasks SET returned = ?, lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND
+    WHERE id IN (?) AND state = 'pending'`;
+  await db.run(statement, [returned ? 1 : 0, pauseMs * 1000, ids]);
+}
+
+/** Orders that expired unread: their tasks wait again, to be sent anew when the host is heard. */
+export async function returnExpiredOrders(db: Queryable, graceMs: number): Promise<number> {
+  const statement = sql`
+    UPDATE tasks SET state = 'pending', lease_until = NULL
+    WHERE state = 'queued' AND order_expires_at < UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND`;
+  return db.run(statement, [graceMs * 1000]);
+}
+
+/** Tasks whose deadline passed before their host took them; cancelled ones that nobody took are cancelled. */
+export async function expireTasks(db: Queryable): Promise<number> {
+  const statement = sql`
+    UPDATE tasks SET finished_at = UTC_TIMESTAMP(3), lease_until = NULL,
+      reason = CASE WHEN returned = 1 THEN 'the host has no queue' ELSE 'the host was not there in time' END,
+      state = CASE WHEN returned = 1 THEN 'undeliverable' ELSE 'expired' END
+    WHERE state = 'pending' AND deadline_at < UTC_TIMESTAMP(3)
+      AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))`;
+  const cancelled = sql`
+    UPDATE tasks SET state = 'cancelled', finished_at = UTC_TIMESTAMP(3), reason = 'cancelled before it was taken'
+    WHERE state = 'cancelling' AND accepted_at IS NULL AND order_expires_at < UTC_TIMESTAMP(3)`;
+  return (await db.run(statement)) + (await db.run(cancelled));
+}
+
+/** Accepted, then silent past the task's own limit and a grace. */
+export async function markLost(db: Queryable, graceMs: number): Promise<number> {
+  const statement = sql`
+    UPDATE tasks SET state = 'lost', finished_at = UTC_TIMESTAMP(3),
+      reason = CONCAT('not heard of since ', heard_at, ' UTC')
+    WHERE state IN ('accepted', 'running', 'cancelling') AND accepted_at IS NOT NULL
+      AND heard_at < UTC_TIMESTAMP(3) - INTERVAL (timeout_ms + ?) * 1000 MICROSECOND`;
+  return db.run(statement, [graceMs]);
+}

@@ -1,0 +1,87 @@
+import type { Queryable } from '../../lib/conn.ts';
+import { sql } from './sql.ts';
+
+export type HostRow = {
+  id: string;
+  online: boolean;
+  version: string | null;
+  platform: string | null;
+  boot: string | null;
+  registeredAt: Date;
+  lastSeenAt: Date | null;
+};
+
+const COLUMNS = sql`id, online = 1 AS online, version, platform, boot, registered_at AS registeredAt, last_seen_at AS lastSeenAt`;
+
+/** Registering again is no error: the host keeps its history. */
+export async function addHost(db: Queryable, id: string): Promise<void> {
+  await db.run(sql`INSERT IGNORE INTO hosts (id, registered_at) VALUES (?, UTC_TIMESTAMP(3))`, [id]);
+}
+
+export async function removeHost(db: Queryable, id: string): Promise<boolean> {
+  return (await db.run(sql`DELETE FROM hosts WHERE id = ?`, [id])) > 0;
+}
+
+export async function getHost(db: Queryable, id: string): Promise<HostRow | undefined> {
+  const row = await db.one<HostRow>(sql`SELECT ${COLUMNS} FROM hosts WHERE id = ?`, [id]);
+  return row && told(row);
+}
+
+/** In order of id, after `after`, at most `limit`. */
+export async function listHosts(db: Queryable, after = '', limit = 1000): Promise<HostRow[]> {
+  const rows = await db.query<HostRow>(sql`SELECT ${COLUMNS} FROM hosts WHERE id > ? ORDER BY id LIMIT ?`, [
+    after,
+    limit,
+  ]);
+  return rows.map(told);
+}
+
+export async function allHosts(db: Queryable): Promise<HostRow[]> {
+  return (await db.query<HostRow>(sql`SELECT ${COLUMNS} FROM hosts ORDER BY id`)).map(told);
+}
+
+export type Sighting = { host: string; boot: string; version: string };
+
+/** What heartbeats say, many at once; hosts that are not registered are passed over. */
+export async function markSeen(db: Queryable, seen: Sighting[]): Promise<void> {
+  if (seen.length === 0) return;
+  const ids = seen.map((one) => one.host);
+  await db.run(sql`UPDATE hosts SET last_seen_at = UTC_TIMESTAMP(3), online = 1 WHERE id IN (?)`, [ids]);
+  const rows = await db.query<{ id: string; boot: string; version: string }>(
+    sql`SELECT id, boot, version FROM hosts WHERE id IN (?)`,
+    [ids],
+  );
+  const known = new Map(rows.map((row) => [row.id, row]));
+  for (const { host, boot, version } of seen) {
+    const row = known.get(host);
+    if (!row || (row.boot === boot && row.version === version)) continue;
+    await db.run(sql`UPDATE hosts SET boot = ?, version = ? WHERE id = ?`, [boot, version, host]);
+  }
+}
+
+/** What a host says of itself when it connects. */
+export async function markHello(
+  db: Queryable,
+  host: string,
+  boot: string,
+  version: string,
+  platform: string,
+) {
+  const statement = sql`
+    UPDATE hosts SET last_seen_at = UTC_TIMESTAMP(3), online = 1, boot = ?, version = ?, platform = ? WHERE id = ?`;
+  await db.run(statement, [boot, version, platform, host]);
+}
+
+export async function setVersion(db: Queryable, host: string, version: string): Promise<void> {
+  await db.run(sql`UPDATE hosts SET version = ? WHERE id = ?`, [version, host]);
+}
+
+/** Hosts not heard of for `afterMs` count as away. */
+export async function markAway(db: Queryable, afterMs: number): Promise<number> {
+  const statement = sql`
+    UPDATE hosts SET online = 0
+    WHERE online = 1 AND last_seen_at < UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND`;
+  return db.run(statement, [afterMs * 1000]);
+}
+
+const told = (row: HostRow): HostRow => ({ ...row, online: Boolean(row.online) });

@@ -1,0 +1,18 @@
+import { codeOf, describe, UnavailableError, withoutSecrets } from './errors.ts';
+
+export function brokerUnavailable(url: string, cause: unknown): UnavailableError {
+  const what = cause instanceof Error ? whatToDo(cause) : 'the broker cannot be reached';
+  return new UnavailableError('broker_unavailable', `${what}: ${withoutSecrets(url)}`, { cause });
+}
+
+/** What a person should look at first. */
+export function whatToDo(error: Error): string {
+  const text = describe(error);
+  const code = codeOf(error);
+  if (/ACCESS.REFUSED|403/.test(text)) return 'the broker refuses the user or the password';
+  if (/vhost .* not found|NOT_ALLOWED|530/i.test(text))
+    return 'the broker does not let this user into the vhost';
+  if (code === 'ECONNREFUSED' || /ECONNREFUSED/.test(text)) return 'no broker listens there';
+  if (/ENOTFOUND|EAI_AGAIN/.test(text)) return 'the name of the broker cannot be resolved';
+  return 'the broker cannot be reached';
+}

@@ -1,0 +1,253 @@
+import { EventEmitter, once } from 'node:events';
+import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
+import { brokerUnavailable, whatToDo } from './broker-errors.ts';
+import { Confirms, type PublishOutcome } from './confirms.ts';
+import { describe, MegaError, UnavailableError } from './errors.ts';
+import { sleep } from './utils.ts';
+
+/**
+ * The one owner of amqplib: connect and recover, publish with confirms, consume, ask.
+ *
+ * A connection recovers by itself for ever, with uniform jitter: a fleet that comes back together must neither
+ * stampede nor trickle. The publisher and each subscription have a channel of their own, so that what goes
+ * wrong on one (403, 404, a deleted queue) does not end the others; each is opened again on the next
+ * connection, or after a pause on the same one.
+ */
+export type Outgoing = {
+  exchange: string;
+  key: string;
+  body: Buffer;
+  type: string;
+  messageId: string;
+  correlationId?: string;
+  replyTo?: string;
+  headers?: Record<string, unknown>;
+  /** Transient messages are not written to disk by the broker. */
+  transient?: boolean;
+  /** Time to live in the queue. */
+  expiresMs?: number;
+  mandatory?: boolean;
+};
+
+export type { Channel, ConsumeMessage } from 'amqplib';
+
+export type BrokerOptions = {
+  /** `amqp://user:password@host:port/vhost` */
+  url: string;
+  /** Shown in the RabbitMQ page. */
+  name: string;
+  heartbeatSeconds?: number;
+  publishTimeoutMs?: number;
+  /** Longest pause before another try to connect; each is drawn evenly from 0 to this. */
+  reconnectMs?: number;
+};
+
+const REPLY_QUEUE = 'amq.rabbitmq.reply-to';
+
+/**
+ * Events: `connected`; `disconnected` (error); `trouble` (text a person can read: refused, blocked, ...).
+ */
+export class Broker extends EventEmitter {
+  readonly user: string;
+  #options: Required<BrokerOptions>;
+  #model: Awaited<ReturnType<typeof open>> | undefined;
+  #connection: ChannelModel | undefined;
+  #publisher: ConfirmChannel | undefined;
+  #confirms = new Confirms();
+  #asking = new Map<string, (body: Buffer) => void>();
+  #blocked: string | undefined;
+  #lastTrouble: Error | undefined;
+  #closing = new AbortController();
+
+  private constructor(options: BrokerOptions) {
+    super();
+    this.setMaxListeners(100);
+    this.#options = { heartbeatSeconds: 20, publishTimeoutMs: 10_000, reconnectMs: 5_000, ...options };
+    this.user = decodeURIComponent(new URL(options.url).username);
+  }
+
+  /** Starts connecting and returns at once; `ready()` waits for the first connection. */
+  static async start(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options);
+    const model = await open(broker.#options, (fresh) => broker.#opened(fresh));
+    broker.#model = model;
+    model.on('connect', () => broker.emit('connected'));
+    model.on('disconnect', (error: Error) => broker.#lost(error));
+    model.on('connect-failed', (error: Error) => broker.#trouble(error));
+    model.on('blocked', (reason: string) => {
+      broker.#blocked = reason;
+      broker.emit('trouble', `the broker takes no messages for now (${reason}); ours wait`);
+    });
+    model.on('unblocked', () => {
+      broker.#blocked = undefined;
+    });
+    model.on('error', () => undefined);
+    return broker;
+  }
+
+  get connected(): boolean {
+    return this.#publisher !== undefined;
+  }
+
+  /** Waits until connected; rejects with what stands in the way when `timeoutMs` have passed. */
+  async ready(timeoutMs?: number, signal?: AbortSignal): Promise<void> {
+    if (this.connected) return;
+    const signals = [this.#closing.signal, ...(signal ? [signal] : [])];
+    if (timeoutMs !== undefined) signals.push(AbortSignal.timeout(timeoutMs));
+    await once(this, 'connected', { signal: AbortSignal.any(signals) }).catch((cause: unknown) => {
+      if (signal?.aborted) throw signal.reason as Error;
+      throw this.#unavailable(this.#lastTrouble ?? cause);
+    });
+  }
+
+  /** Resolves once the broker answers for the message; rejects when it does not, and then nothing is known. */
+  publish(message: Outgoing): Promise<PublishOutcome> {
+    const channel = this.#publisher;
+    if (!channel) return Promise.reject(this.#unavailable(this.#lastTrouble));
+    const late = () => this.#unavailable(new Error(this.#blocked ?? 'no confirm in time'));
+    return this.#confirms.wait(message.messageId, this.#options.publishTimeoutMs, late, (done) => {
+      const properties = propertiesOf(message, this.user);
+      channel.publish(message.exchange, message.key, message.body, properties, (error) =>
+        done(error ? this.#unavailable(error) : undefined),
+      );
+    });
+  }
+
+  /**
+   * Publishes with direct reply-to and waits for the one answer; errors: `unavailable`, `no_answer`, and
+   * `no_dispatcher` when no queue takes calls.
+   */
+  async ask(message: Outgoing, timeoutMs: number): Promise<Buffer> {
+    const id = message.messageId;
+    const late = AbortSignal.timeout(timeoutMs);
+    await this.ready(timeoutMs);
+    const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+    const silence = `no dispatcher answered within ${timeoutMs} ms; is one running?`;
+    const fail = () => reject(new UnavailableError('no_answer', silence));
+    late.addEventListener('abort', fail, { once: true });
+    this.#asking.set(id, resolve);
+    promise.catch(() => undefined);
+    try {
+      const sent = await this.publish({
+        ...message,
+        replyTo: REPLY_QUEUE,
+        correlationId: id,
+        mandatory: true,
+      });
+      if (sent === 'returned') {
+        throw new UnavailableError(
+          'no_dispatcher',
+          'the broker has no queue for calls: start a dispatcher once',
+        );
+      }
+      return await promise;
+    } finally {
+      this.#asking.delete(id);
+      late.removeEventListener('abort', fail);
+    }
+  }
+
+  /** Runs `work` on a channel of its own (declaring, checking); the channel is closed afterwards. */
+  async withChannel<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
+    if (!this.#connection) throw this.#unavailable(this.#lastTrouble);
+    const channel = await this.#connection.createChannel();
+    channel.on('error', () => undefined);
+    try {
+      return await work(channel);
+    } finally {
+      await channel.close().catch(() => undefined);
+    }
+  }
+
+  /** A fresh channel for a subscription; see subscription.ts. */
+  async openChannel(): Promise<Channel> {
+    if (!this.#connection) throw this.#unavailable(this.#lastTrouble);
+    return this.#connection.createChannel();
+  }
+
+  get closed(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Waits up to `drainMs` for confirms under way, then closes. Calling it again does nothing. */
+  async close(drainMs = 2_000): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    const until = Date.now() + drainMs;
+    while (this.#confirms.size > 0 && this.connected && Date.now() < until) await sleep(10);
+    this.#closing.abort(new MegaError('closed', 'the connection to the broker was closed'));
+    await Promise.race([this.#model?.close(), sleep(drainMs)]);
+    this.#lost(new Error('closed'));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #opened(connection: ChannelModel): Promise<void> {
+    connection.on('error', () => undefined);
+    const channel = await connection.createConfirmChannel();
+    channel.on('error', (error: Error) => this.#trouble(error));
+    channel.on('close', () => {
+      if (this.#publisher !== channel) return;
+      this.#publisher = undefined;
+      this.#confirms.failAll(this.#unavailable(new Error('the channel was closed')));
+      void connection.close().catch(() => undefined); // recovery opens both anew
+    });
+    channel.on('return', ({ properties }) => {
+      this.#confirms.returned(String(properties.messageId));
+    });
+    await channel.consume(REPLY_QUEUE, (message) => this.#answered(message), { noAck: true });
+    this.#connection = connection;
+    this.#publisher = channel;
+    this.#blocked = undefined;
+    this.#lastTrouble = undefined;
+  }
+
+  #answered(message: ConsumeMessage | null): void {
+    if (message) this.#asking.get(String(message.properties.correlationId))?.(message.content);
+  }
+
+  #lost(error: Error): void {
+    this.#connection = undefined;
+    this.#publisher = undefined;
+    this.#confirms.failAll(this.#unavailable(error));
+    this.emit('disconnected', error);
+    if (!this.#closing.signal.aborted) this.#trouble(error);
+  }
+
+  #trouble(error: Error): void {
+    this.#lastTrouble = error;
+    this.emit('trouble', `${whatToDo(error)} (${describe(error)})`);
+  }
+
+  #unavailable(cause: unknown): UnavailableError {
+    return brokerUnavailable(this.#options.url, cause);
+  }
+}
+
+function open(options: Required<BrokerOptions>, setup: (model: ChannelModel) => Promise<void>) {
+  const url = new URL(options.url);
+  url.searchParams.set('heartbeat', String(options.heartbeatSeconds));
+  return connect(url.href, {
+    noDelay: true,
+    timeout: 10_000,
+    clientProperties: { connection_name: options.name },
+    recovery: { setup, waitForConnect: false, calculateDelay: () => Math.random() * options.reconnectMs },
+  });
+}
+
+function propertiesOf(message: Outgoing, user: string) {
+  return {
+    contentType: 'application/json',
+    persistent: !message.transient,
+    type: message.type,
+    messageId: message.messageId,
+    timestamp: Math.floor(Date.now() / 1000),
+    userId: user,
+    mandatory: message.mandatory ?? false,
+    headers: message.headers ?? {},
+    ...(message.correlationId ? { correlationId: message.correlationId } : {}),
+    ...(message.replyTo ? { replyTo: message.replyTo } : {}),
+    ...(message.expiresMs ? { expiration: String(message.expiresMs) } : {}),
+  };
+}

@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { InputError } from './errors.ts';
+import type { Home } from './home.ts';
+import { check } from './messages.ts';
+import { HOST_ID } from './utils.ts';
+
+/**
+ * Configuration: environment and files in, validated and frozen values out. The only room that reads
+ * `process.env`. Secrets come from files (mode 0600) or the environment, never from the command line.
+ */
+const amqpUrl = z.url({ protocol: /^amqps?$/, error: 'a broker URL: amqp://user:password@host:5672/mega' });
+const httpUrl = z.url({
+  protocol: /^https?$/,
+  error: 'a URL of the RabbitMQ management API: http://user:password@host:15672',
+});
+const mysqlUrl = z.url({
+  protocol: /^(mysql|mariadb)$/,
+  error: 'a database URL: mysql://user:password@host:3306/mega',
+});
+
+const clientConfig = z.object({ broker: amqpUrl });
+export type ClientConfig = Readonly<z.infer<typeof clientConfig>>;
+
+const dispatcherConfig = z.object({
+  broker: amqpUrl,
+  management: httpUrl,
+  database: mysqlUrl,
+  /** A host not heard of for so long counts as away. */
+  offlineAfterMs: z.int().min(500).default(65_000),
+  /** How long an order may wait in its host's queue before its task is pending again. */
+  orderTtlMs: z.int().min(1_000).max(600_000).default(600_000),
+  /** How long a task waits for a host that is away before it is expired. */
+  taskDeadlineMs: z
+    .int()
+    .min(1_000)
+    .default(7 * 86_400_000),
+  /** Silence past a task's own limit after which it counts as lost. */
+  lostGraceMs: z.int().min(500).default(120_000),
+  logLevel: z.string().default('info'),
+});
+export type DispatcherConfig = Readonly<z.infer<typeof dispatcherConfig>>;
+
+const agentFile = z.object({
+  /** Without user and password; those are in `state/identity.json`. */
+  broker: amqpUrl,
+  heartbeatMs: z.int().min(200).default(20_000),
+  reconnectMs: z.int().min(10).default(5_000),
+  /** How long the previous release waits for the dispatcher before it says: no verdict. */
+  arbitrationMs: z.int().min(500).default(60_000),
+  logLevel: z.string().default('info'),
+});
+const identityFile = z.object({ host: z.string().regex(HOST_ID), secret: z.string().min(16) });
+export type AgentConfig = Readonly<z.infer<typeof agentFile> & { host: string; home: Home }>;
+
+/** Operators' configuration: `--config`, `$MEGA_CONFIG`, or `/etc/mega/mega.json`; `$MEGA_BROKER` wins. */
+export function loadClientConfig(path?: string): ClientConfig {
+  return Object.freeze(read(clientConfig, path, { broker: process.env.MEGA_BROKER }));
+}
+
+/** The dispatcher's; `$MEGA_BROKER`, `$MEGA_MANAGEMENT` and `$MEGA_DATABASE` win over the file. */
+export function loadDispatcherConfig(path?: string): DispatcherConfig {
+  const env = process.env;
+  const given = { broker: env.MEGA_BROKER, management: env.MEGA_MANAGEMENT, database: env.MEGA_DATABASE };
+  return Object.freeze(read(dispatcherConfig, path, given));
+}
+
+/** An agent's, from its home: `etc/agent.json` and `state/identity.json`. */
+export function loadAgentConfig(home: Home): AgentConfig {
+  const file = parse(agentFile, home.config, {});
+  const identity = parse(identityFile, home.identity, {});
+  const url = new URL(file.broker);
+  url.username = identity.host;
+  url.password = identity.secret;
+  return Object.freeze({ ...file, broker: url.href, host: identity.host, home });
+}
+
+const DEFAULT_PATH = '/etc/mega/mega.json';
+
+function read<S extends z.ZodType>(
+  schema: S,
+  path: string | undefined,
+  env: Record<string, unknown>,
+): z.infer<S> {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
+  const file = path ?? process.env.MEGA_CONFIG;
+  if (file !== undefined) return parse(schema, resolve(file), set);
+  if (schema.safeParse(set).success) return schema.parse(set);
+  return parse(schema, DEFAULT_PATH, set);
+}
+
+function parse<S extends z.ZodType>(schema: S, path: string, env: Record<string, unknown>): z.infer<S> {
+  let file: unknown;
+  try {
+    file = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new InputError(
+      'no_config',
+      `no configuration: ${reasonOf(cause)} ${path}; name one with --config or $MEGA_CONFIG`,
+      {
+        cause,
+      },
+    );
+  }
+  try {
+    return check(schema, { ...(file as object), ...env }, 'bad_config');
+  } catch (cause) {
+    throw new InputError('bad_config', `configuration ${path} is not usable: ${(cause as Error).message}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT') return 'there is no file';
+  return code ? `${code} when reading` : 'this is not JSON:';
+}

@@ -1,0 +1,176 @@
+import {
+  createPool,
+  type Pool,
+  type PoolConnection,
+  type ResultSetHeader,
+  type RowDataPacket,
+} from 'mysql2/promise';
+import pRetry from 'p-retry';
+import { codeOf, MegaError, UnavailableError } from './errors.ts';
+import { withDeadline } from './utils.ts';
+
+/**
+ * MySQL and MariaDB in one call: `const db = conn('mysql://user:password@host:3306/name')`.
+ *
+ * Sessions are UTC, READ COMMITTED (under the default, polling an empty state blocked another connection's
+ * INSERT) and strict. Errors name host, database and statement, never the password.
+ */
+export type Value = string | number | bigint | boolean | Date | Buffer | null;
+/** A value, or rows for a bulk `VALUES ?`, or a list for `IN (?)`. */
+export type Param = Value | Value[] | Value[][];
+export type Row = Record<string, unknown>;
+
+export type Queryable = {
+  /** Rows of a SELECT. */
+  query<T extends object = Row>(sql: string, params?: Param[]): Promise<T[]>;
+  /** The first row, or undefined. */
+  one<T extends object = Row>(sql: string, params?: Param[]): Promise<T | undefined>;
+  /** How many rows an INSERT, UPDATE or DELETE touched (changed rows count, and so do matched ones). */
+  run(sql: string, params?: Param[]): Promise<number>;
+};
+
+export type ConnOptions = {
+  connections?: number;
+  /** One statement's limit, and that of getting a connection. */
+  timeoutMs?: number;
+  /** Only for migrations: several statements in one text. */
+  multipleStatements?: boolean;
+};
+
+export type Conn = Queryable &
+  AsyncDisposable & {
+    /**
+     * Runs `work` in one transaction. Deadlocks and lock waits are tried again, as often as `retries` says, so
+     * `work` must have no effect but on the database.
+     */
+    transaction<T>(work: (db: Queryable) => Promise<T>, options?: { retries?: number }): Promise<T>;
+    close(): Promise<void>;
+  };
+
+/** Errors after which the whole transaction may simply be run again: the server has rolled it back. */
+const RETRY = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD']);
+
+/** Errors that say the server is away, as against a statement that is wrong. */
+const AWAY = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'PROTOCOL_CONNECTION_LOST',
+  'PROTOCOL_SEQUENCE_TIMEOUT',
+  'ER_SERVER_SHUTDOWN',
+  'ER_CON_COUNT_ERROR',
+  'ER_QUERY_INTERRUPTED',
+  'ER_CONNECTION_KILLED',
+]);
+
+export function conn(url: string, options: ConnOptions = {}): Conn {
+  const { connections = 8, timeoutMs = 30_000 } = options;
+  const target = new URL(url);
+  const where = `${target.hostname}:${target.port || 3306}${target.pathname}`;
+  const pool = createPool({
+    host: target.hostname,
+    port: Number(target.port || 3306),
+    user: decodeURIComponent(target.username),
+    password: decodeURIComponent(target.password),
+    ...(target.pathname.length > 1 ? { database: decodeURIComponent(target.pathname.slice(1)) } : {}),
+    connectionLimit: connections,
+    connectTimeout: 10_000,
+    enableKeepAlive: true,
+    timezone: 'Z',
+    supportBigNumbers: true,
+    charset: 'utf8mb4',
+    multipleStatements: options.multipleStatements ?? false,
+  });
+  pool.on('connection', (fresh) => {
+    for (const one of SESSION) fresh.query(one); // they run before whatever is asked on the connection
+  });
+  const direct = queryable(pool, where, timeoutMs);
+  return {
+    ...direct,
+    transaction: (work, { retries = 5 } = {}) =>
+      pRetry(() => attempt(pool, where, timeoutMs, work), {
+        retries,
+        minTimeout: 10,
+        maxTimeout: 500,
+        randomize: true,
+        shouldRetry: ({ error }) => RETRY.has(codeOf(error.cause)),
+      }),
+    close: () => pool.end(),
+    [Symbol.asyncDispose]: () => pool.end(),
+  };
+}
+
+const SESSION = [
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+  "SET SESSION time_zone = '+00:00', SESSION sql_mode = 'STRICT_ALL_TABLES'",
+];
+
+async function attempt<T>(
+  pool: Pool,
+  where: string,
+  timeoutMs: number,
+  work: (db: Queryable) => Promise<T>,
+): Promise<T> {
+  const connection = await pool.getConnection().catch((cause: unknown) => {
+    throw told(cause, where, 'connecting');
+  });
+  let broken = false;
+  try {
+    const db = queryable(connection, where, timeoutMs);
+    await db.run('START TRANSACTION');
+    const value = await work(db);
+    await db.run('COMMIT');
+    return value;
+  } catch (error) {
+    broken = error instanceof UnavailableError;
+    if (!broken)
+      await connection.query('ROLLBACK').catch(() => {
+        broken = true;
+      });
+    throw error;
+  } finally {
+    if (broken) connection.destroy();
+    else connection.release();
+  }
+}
+
+function queryable(on: Pool | PoolConnection, where: string, timeoutMs: number): Queryable {
+  const send = async (sql: string, params: Param[]) => {
+    const late = () =>
+      new UnavailableError(
+        'database_unavailable',
+        `no answer from ${where} in ${timeoutMs} ms: ${brief(sql)}`,
+      );
+    try {
+      const asked = on.query<RowDataPacket[] | ResultSetHeader>({ sql, timeout: timeoutMs, values: params });
+      return (await withDeadline(asked, timeoutMs + 10_000, late))[0];
+    } catch (cause) {
+      throw cause instanceof MegaError ? cause : told(cause, where, brief(sql));
+    }
+  };
+  return {
+    query: async <T extends object>(sql: string, params: Param[] = []) =>
+      (await send(sql, params)) as unknown as T[],
+    one: async <T extends object>(sql: string, params: Param[] = []) =>
+      ((await send(sql, params)) as unknown as T[])[0],
+    run: async (sql, params = []) => ((await send(sql, params)) as ResultSetHeader).affectedRows,
+  };
+}
+
+function told(cause: unknown, where: string, what: string): MegaError {
+  const code = codeOf(cause);
+  const text = (cause as Error).message || code;
+  if (AWAY.has(code) || (cause as { fatal?: boolean }).fatal) {
+    if (code === 'ER_ACCESS_DENIED_ERROR')
+      return new MegaError('database_refused', `${where} refuses the user or password`, { cause });
+    return new UnavailableError('database_unavailable', `the database ${where} cannot be reached: ${text}`, {
+      cause,
+    });
+  }
+  return new MegaError('database_error', `${where}: ${text} [${what}]`, { cause });
+}
+
+const brief = (sql: string) => sql.replace(/\s+/g, ' ').trim().slice(0, 120);

@@ -1,0 +1,81 @@
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+
+/**
+ * Changes to files that survive kill -9 and power loss at any instant: write beside, fsync, rename, fsync the
+ * folder. A reader sees the old content or the new, never a part, and after `durable*` has returned, the new.
+ */
+export function writeDurably(path: string, text: string, mode = 0o600): void {
+  const beside = join(dirname(path), `.${basename(path)}.new`);
+  const file = openSync(beside, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, mode);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(beside, path);
+  syncFolder(dirname(path));
+}
+
+/** Points the link `path` at `target` by rename; no instant at which it is missing. */
+export function linkDurably(target: string, path: string): void {
+  const beside = join(dirname(path), `.${basename(path)}.new`);
+  removeIfThere(beside);
+  symlinkSync(target, beside);
+  renameSync(beside, path);
+  syncFolder(dirname(path));
+}
+
+export function renameDurably(from: string, to: string): void {
+  renameSync(from, to);
+  syncFolder(dirname(to));
+}
+
+export function removeDurably(path: string): void {
+  if (removeIfThere(path)) syncFolder(dirname(path));
+}
+
+/** A rename or a new name is on disk only once its folder is. */
+export function syncFolder(path: string): void {
+  const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** The text of a file, or undefined where there is none. */
+export function readIfThere(path: string): string | undefined {
+  return unlessMissing(() => readFileSync(path, 'utf8'));
+}
+
+/** What `read` returns, or undefined when it meets a missing file. */
+export function unlessMissing<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function removeIfThere(path: string): boolean {
+  return (
+    unlessMissing(() => {
+      unlinkSync(path);
+      return true;
+    }) ?? false
+  );
+}

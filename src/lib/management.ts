@@ -1,0 +1,96 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { InputError, UnavailableError } from './errors.ts';
+import type { Permissions } from './topology.ts';
+
+/**
+ * The management HTTP API of RabbitMQ: users, permissions, policies. This module alone holds the
+ * administrator's login; it goes into a header, never into a message or an error.
+ */
+export class Management {
+  #base: string;
+  #authorization: string;
+  readonly vhost: string;
+
+  /** `url`: `http://admin:password@host:15672`. */
+  constructor(url: string, vhost: string) {
+    const target = new URL(url);
+    const login = `${decodeURIComponent(target.username)}:${decodeURIComponent(target.password)}`;
+    this.#authorization = `Basic ${Buffer.from(login).toString('base64')}`;
+    this.#base = `${target.protocol}//${target.host}/api`;
+    this.vhost = vhost;
+  }
+
+  /** The AMQP port that the node listens on. */
+  async amqpPort(): Promise<number> {
+    const { listeners } = (await this.#send('GET', '/overview')) as {
+      listeners: { protocol: string; port: number }[];
+    };
+    const found = listeners.find((one) => one.protocol === 'amqp');
+    if (!found) throw new UnavailableError('no_listener', 'the broker has no AMQP listener');
+    return found.port;
+  }
+
+  createVhost = () => this.#send('PUT', `/vhosts/${this.#v}`, {});
+  deleteVhost = () => this.#send('DELETE', `/vhosts/${this.#v}`);
+
+  /** `passwordHash` as {@link hashPassword} makes it; `tags` such as `monitoring`. */
+  async putUser(name: string, passwordHash: string, permissions: Permissions, tags = ''): Promise<void> {
+    const user = encodeURIComponent(name);
+    const { topic, access } = permissions;
+    await this.#send('PUT', `/users/${user}`, { password_hash: passwordHash, tags });
+    await this.#send('PUT', `/topic-permissions/${this.#v}/${user}`, topic); // first: see hostPermissions
+    await this.#send('PUT', `/permissions/${this.#v}/${user}`, access);
+  }
+
+  async limitUser(name: string, limits: Record<string, number>): Promise<void> {
+    for (const [limit, value] of Object.entries(limits)) {
+      await this.#send('PUT', `/user-limits/${encodeURIComponent(name)}/${limit}`, { value });
+    }
+  }
+
+  deleteUser = (name: string) => this.#send('DELETE', `/users/${encodeURIComponent(name)}`);
+
+  putPolicy = (name: string, pattern: string, definition: object) =>
+    this.#send('PUT', `/policies/${this.#v}/${name}`, { pattern, definition, 'apply-to': 'queues' });
+
+  get #v(): string {
+    return encodeURIComponent(this.vhost);
+  }
+
+  async #send(method: string, path: string, body?: object): Promise<unknown> {
+    const response = await fetch(`${this.#base}${path}`, {
+      method,
+      headers: { authorization: this.#authorization, 'content-type': 'application/json' },
+      signal: AbortSignal.timeout(15_000),
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    }).catch((cause: unknown) => {
+      throw new UnavailableError(
+        'management_unavailable',
+        `the RabbitMQ management API at ${this.#base} cannot be reached`,
+        { cause },
+      );
+    });
+    const text = await response.text();
+    if (response.status === 401) {
+      throw new InputError(
+        'management_refused',
+        `the RabbitMQ management API at ${this.#base} refuses the login`,
+      );
+    }
+    if (!response.ok && !(method === 'DELETE' && response.status === 404)) {
+      throw new UnavailableError(
+        'management_error',
+        `${method} ${path}: HTTP ${response.status} ${text.slice(0, 300)}`,
+      );
+    }
+    return text ? JSON.parse(text) : undefined;
+  }
+}
+
+/** RabbitMQ's salted SHA-256, so that a password need not travel: base64(salt + sha256(salt + password)). */
+export function hashPassword(password: string, salt = randomBytes(4)): string {
+  const digest = createHash('sha256').update(salt).update(password, 'utf8').digest();
+  return Buffer.concat([salt, digest]).toString('base64');
+}
+
+export const newSecret = () => randomBytes(24).toString('base64url');

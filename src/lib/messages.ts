@@ -1,0 +1,223 @@
+import { z } from 'zod';
+import { MegaError } from './errors.ts';
+import { HOST_ID, VERSION } from './utils.ts';
+
+/**
+ * One schema per message; the types follow. All bodies are JSON that reads well in the RabbitMQ page.
+ * `v` is the format's version: a reader refuses a `v` it does not know, and new fields are added without
+ * changing it (unknown fields are dropped, so an older reader still understands).
+ */
+const FORMAT = 1;
+export const MAX_BODY_BYTES = 1 << 20;
+const MAX_REASON = 2000;
+
+const v = z.literal(FORMAT);
+const host = z.string().regex(HOST_ID, 'a host id: a-z, 0-9 and -, at most 63');
+const version = z.string().regex(VERSION, 'a version such as 1.4.0');
+const taskId = z.uuid();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const millis = z.int().min(0);
+const seq = z.int().min(1).max(1_000_000_000);
+const reason = z.string().transform((text) => text.slice(0, MAX_REASON));
+const json = z.record(z.string(), z.unknown());
+
+export const schemas = { host, version, taskId, sha256, millis, reason, json };
+
+/** How long and how often a new release may try before the loader goes back. */
+export const trial = z.object({
+  starts: z.int().min(1).max(20),
+  seconds: z.int().min(5).max(3600),
+  hangSeconds: z.int().min(3).max(3600),
+});
+export type Trial = z.infer<typeof trial>;
+
+/** A trial as it may be asked for: what is not said gets its usual value. */
+export const trialWanted = z
+  .object({
+    starts: trial.shape.starts.default(3),
+    seconds: trial.shape.seconds.default(120),
+    hangSeconds: trial.shape.hangSeconds.default(60),
+  })
+  .prefault({});
+
+export const upgradeArgs = z.object({
+  to: version,
+  sha256,
+  size: z.int().min(1),
+  platforms: z.array(z.string()),
+  runtime: z.string(),
+  trial,
+  /** What the operator saw the host run when the order was planned; anything else is refused. */
+  expect: version.nullable(),
+});
+export type UpgradeArgs = z.infer<typeof upgradeArgs>;
+
+/** Dispatcher → one host. `issued` and `expires` are the dispatcher's clock, in ms since 1970. */
+export const order = z.object({
+  v,
+  task: taskId,
+  host,
+  type: z.string().regex(/^[a-z][a-z0-9_]{0,40}$/),
+  args: json,
+  issued: millis,
+  expires: millis,
+  timeoutMs: z
+    .int()
+    .min(100)
+    .max(7 * 86_400_000),
+});
+export type Order = z.infer<typeof order>;
+
+export const RUN_STATES = ['accepted', 'running'] as const;
+export const END_STATES = [
+  'succeeded',
+  'failed',
+  'timed_out',
+  'interrupted',
+  'rejected',
+  'cancelled',
+] as const;
+
+export const PHASES = [
+  'preflight',
+  'downloading',
+  'verifying',
+  'staging',
+  'switching',
+  'restarting',
+  'watching',
+  'waiting_for_broker',
+  'completed',
+  'rolling_back',
+  'rolled_back',
+  'rollback_failed',
+  'postponed',
+] as const;
+const phase = z.enum(PHASES);
+export type Phase = z.infer<typeof phase>;
+
+const about = { v, task: taskId, host, seq, at: millis };
+
+/** Agent → dispatcher: how far a task has come. `seq` rises by one for each thing said about one task. */
+export const progress = z.object({
+  kind: z.literal('progress'),
+  ...about,
+  state: z.enum(RUN_STATES),
+  phase: phase.optional(),
+  reason: reason.optional(),
+});
+export type Progress = z.infer<typeof progress>;
+
+/** Proof that the new process answered the dispatcher's probe (I3). */
+export const proof = z.object({ nonce: z.string().max(64), boot: z.uuid(), version });
+export type Proof = z.infer<typeof proof>;
+
+/** Agent → dispatcher: how a task ended. */
+export const result = z.object({
+  kind: z.literal('result'),
+  ...about,
+  state: z.enum(END_STATES),
+  phase: phase.optional(),
+  reason: reason.optional(),
+  output: json.optional(),
+  proof: proof.optional(),
+  /** What the host runs now. */
+  running: version,
+});
+export type Result = z.infer<typeof result>;
+
+/** Agent → dispatcher, transient: I am here. */
+export const heartbeat = z.object({
+  kind: z.literal('heartbeat'),
+  v,
+  host,
+  boot: z.uuid(),
+  version,
+  at: millis,
+});
+export type Heartbeat = z.infer<typeof heartbeat>;
+
+/** New agent → dispatcher: the probe's answer; only when the broker confirmed it is the trial closed. */
+export const answer = z.object({ kind: z.literal('answer'), v, task: taskId, host, proof });
+export type Answer = z.infer<typeof answer>;
+
+/** Agent → dispatcher: something in my queue could not be read; it is parked in `mega.dead`. */
+export const parked = z.object({
+  kind: z.literal('parked'),
+  v,
+  host,
+  reason,
+  sender: z.string().max(255),
+  body: z.string().max(8192),
+});
+export type Parked = z.infer<typeof parked>;
+
+export const event = z.discriminatedUnion('kind', [progress, heartbeat, answer, parked]);
+export type Event = z.infer<typeof event>;
+
+/** A call of one of the dispatcher's functions; `message-id` is its idempotency key. */
+export const call = z.object({ v, fn: z.string().max(64), args: json });
+export type Call = z.infer<typeof call>;
+
+export const reply = z.discriminatedUnion('ok', [
+  z.object({ v, ok: z.literal(true), result: z.unknown() }),
+  z.object({ v, ok: z.literal(false), error: z.object({ code: z.string(), message: z.string() }) }),
+]);
+export type Reply = z.infer<typeof reply>;
+
+/** One chunk's headers; the body is the bytes. A reader takes chunks in any order and drops duplicates. */
+export const chunkHeaders = z.object({ index: z.int().min(0), count: z.int().min(1), sha256 });
+export type ChunkHeaders = z.infer<typeof chunkHeaders>;
+
+/** What the dispatcher says of an artifact that is ready to be read. */
+export const artifact = z.object({
+  sha256,
+  size: z.int().min(1),
+  chunkBytes: z.int().min(1),
+  chunks: z.int().min(1),
+  queue: z.string(),
+});
+export type Artifact = z.infer<typeof artifact>;
+
+/** `manifest.json` in a package; see docs/packages. */
+export const manifest = z.object({
+  format: z.literal(1),
+  name: z.literal('mega'),
+  version,
+  platforms: z.array(z.string()).min(1),
+  /** Name of the runtime folder this release runs on, such as `node-24.21.0-linux-x64` without the platform. */
+  runtime: z.string().regex(/^node-\d+\.\d+\.\d+$/),
+  builtAt: z.string(),
+});
+export type Manifest = z.infer<typeof manifest>;
+
+export function encode<T extends object>(message: T): Buffer {
+  return Buffer.from(JSON.stringify({ v: FORMAT, ...message }));
+}
+
+/** Reads one message; the error says which field is wrong, for `mega.dead`. */
+export function decode<S extends z.ZodType>(schema: S, body: Buffer): z.infer<S> {
+  if (body.length > MAX_BODY_BYTES) {
+    throw new MegaError(
+      'oversized',
+      `message of ${body.length} bytes; at most ${MAX_BODY_BYTES} are allowed`,
+    );
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body.toString('utf8'));
+  } catch (cause) {
+    throw new MegaError('malformed', 'message is not JSON', { cause });
+  }
+  return check(schema, parsed, 'malformed');
+}
+
+/** Validates a value; throws a {@link MegaError} that names the first wrong fields. */
+export function check<S extends z.ZodType>(schema: S, value: unknown, code = 'bad_argument'): z.infer<S> {
+  const outcome = schema.safeParse(value);
+  if (outcome.success) return outcome.data;
+  const issues = outcome.error.issues
+    .slice(0, 3)
+    .map((one) => `${one.path.join('.') || 'it'}: ${one.message}`);
+  throw new MegaError(code, issues.join('; '));
+}

@@ -1,0 +1,101 @@
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { unpack } from './archive.ts';
+import { InputError } from './errors.ts';
+import { syncFolder } from './files.ts';
+import { type Home, readManifest } from './home.ts';
+import type { Manifest } from './messages.ts';
+import { platform } from './utils.ts';
+
+/** Folders under `releases/` whose names begin with a dot are leftovers of an attempt that died. */
+const BESIDE = '.staging-';
+const ASIDE = '.removed-';
+
+/**
+ * Unpacks a package beside, checks it, and makes it durable as `releases/<version>`; what was there under that
+ * name is replaced. Nothing that runs is touched. Errors: `bad_archive`, `bad_manifest`, `wrong_version`,
+ * `wrong_platform`, `no_runtime`, and the system's own (`ENOSPC`, `EACCES`).
+ */
+export async function stageRelease(home: Home, archive: string, version: string): Promise<void> {
+  sweepReleases(home);
+  const beside = join(home.releases, `${BESIDE}${version}`);
+  try {
+    await unpack(archive, beside);
+    const about = checkManifest(beside, version);
+    symlinkSync(join('..', '..', 'runtimes', requireRuntime(home, about.runtime)), join(beside, 'runtime'));
+    settle(beside);
+    const place = home.release(version);
+    if (existsSync(place)) renameSync(place, join(home.releases, `${ASIDE}${version}`));
+    renameSync(beside, place);
+    syncFolder(home.releases);
+  } finally {
+    sweepReleases(home);
+  }
+}
+
+/** The runtime's folder on this host, or an error that names it. */
+export function requireRuntime(home: Home, runtime: string): string {
+  const name = `${runtime}-${platform()}`;
+  if (!existsSync(join(home.runtime(name), 'bin', 'node'))) {
+    throw new InputError(
+      'no_runtime',
+      `the runtime ${name} is not on this host: put it under ${home.runtimes}`,
+    );
+  }
+  return name;
+}
+
+export function requirePlatform(platforms: string[]): void {
+  if (!platforms.includes(platform())) {
+    throw new InputError(
+      'wrong_platform',
+      `the package is for ${platforms.join(', ')}; this host is ${platform()}`,
+    );
+  }
+}
+
+/** Removes what attempts that died have left, and releases that are not in `keep`, if given. */
+export function sweepReleases(home: Home, keep?: string[]): void {
+  for (const name of readdirSync(home.releases)) {
+    const leftover = name.startsWith(BESIDE) || name.startsWith(ASIDE);
+    if (leftover || (keep && !keep.includes(name))) removeFolder(join(home.releases, name));
+  }
+}
+
+function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+}
+
+function checkManifest(folder: string, version: string): Manifest {
+  const about = readManifest(folder);
+  if (!about) throw new InputError('bad_manifest', 'the package has no manifest.json');
+  if (about.version !== version) {
+    throw new InputError('wrong_version', `the package says it is ${about.version}, not ${version}`);
+  }
+  requirePlatform(about.platforms);
+  return about;
+}
+
+/** Read-only, and on disk before anything names it. Folders stay writable for their owner, to be removable. */
+function settle(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) settle(path);
+    if (!entry.isFile()) continue;
+    chmodSync(path, 0o444);
+    const file = openSync(path, 'r');
+    fsyncSync(file);
+    closeSync(file);
+  }
+  syncFolder(folder);
+}

@@ -1,0 +1,66 @@
+import { Broker } from './broker.ts';
+import { type ClientConfig, loadClientConfig } from './config.ts';
+import { MegaError } from './errors.ts';
+import { decode, encode, reply } from './messages.ts';
+import { EXCHANGE, upKey } from './topology.ts';
+import { uuidv7 } from './utils.ts';
+
+export type Call = <T = unknown>(fn: string, args?: object, options?: CallOptions) => Promise<T>;
+export type CallOptions = {
+  timeoutMs?: number;
+  /** Idempotency key: the same call with the same key is carried out once. */
+  key?: string;
+};
+
+/**
+ * Calls of the dispatcher's functions over one connection:
+ *
+ *     await using sender = await openSender();
+ *     const hosts = await sender.call('get_all_server');
+ *
+ * Errors bear the dispatcher's own code (`unknown_function`, `refused`, `bad_argument`, ...), or ours:
+ * `broker_unavailable`, `no_dispatcher`, `no_answer`.
+ */
+export type Sender = AsyncDisposable & { call: Call };
+
+export async function openSender(
+  config: ClientConfig = loadClientConfig(),
+  timeoutMs = 10_000,
+): Promise<Sender> {
+  const broker = await Broker.start({ url: config.broker, name: 'mega sender', reconnectMs: 500 });
+  try {
+    await broker.ready(timeoutMs);
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+  return { call: caller(broker), [Symbol.asyncDispose]: () => broker.close() };
+}
+
+/** One call on a connection of its own; for many calls use {@link openSender}. */
+export async function call<T = unknown>(fn: string, args: object = {}, options?: CallOptions): Promise<T> {
+  await using sender = await openSender();
+  return await sender.call<T>(fn, args, options);
+}
+
+/** The same on a broker connection that is there already. */
+export function caller(broker: Broker): Call {
+  return async <T>(
+    fn: string,
+    args: object = {},
+    { timeoutMs = 10_000, key = uuidv7() }: CallOptions = {},
+  ) => {
+    const message = {
+      exchange: EXCHANGE.up,
+      key: upKey('call', broker.user),
+      type: 'call',
+      messageId: key,
+      body: encode({ fn, args }),
+      transient: true,
+      expiresMs: timeoutMs,
+    };
+    const answer = decode(reply, await broker.ask(message, timeoutMs));
+    if (answer.ok) return answer.result as T;
+    throw new MegaError(answer.error.code, answer.error.message);
+  };
+}
