@@ -8,17 +8,17 @@ import { startFailure } from './failure.ts';
 /*
  * INVARIANTS
  * - A server never outlives us, kill -9 included: a watchdog shell starts it and holds the read end of a pipe
- *   whose write end only we have. End of file means that we are gone, and the server is killed.
+ *   whose write end only we have. End of file means that we are gone, and the server is killed with its group.
  * - A Ctrl-C never reaches a server: the watchdog leads a session of its own. We stop servers, in our order.
  * - A watchdog ends with its server, and with its exit code.
  */
 const watchdog = `
 exec 3<&0 </dev/null
-"$@" 3<&- >&2 &
+setsid "$@" 3<&- >&2 &
 server=$!
 echo "$server"
 exec >&2
-( read -r _ <&3; kill -KILL "$server" ) 2>/dev/null &
+( read -r _ <&3; kill -KILL -- "-$server" ) 2>/dev/null &
 guard=$!
 exec 3<&-
 wait "$server"
@@ -41,6 +41,8 @@ export type ServerProcess = {
   exited: Promise<number>;
   hasEnded(): boolean;
   signal(signal: NodeJS.Signals): void;
+  /** Kills it and all that it has started, at once. */
+  killAll(): Promise<void>;
   /** Resolves when it has ended; after `killAfterMs` it is killed. */
   end(signal: NodeJS.Signals, killAfterMs?: number): Promise<void>;
 };
@@ -68,23 +70,31 @@ function handleOf(pid: number, child: ChildProcess, exited: Promise<number>): Se
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const signal = (name: NodeJS.Signals) => {
     if (hasEnded()) return;
-    try {
-      process.kill(pid, name);
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-    }
+    killIfThere(pid, name);
   };
   return {
     pid,
     exited,
     hasEnded,
     signal,
+    async killAll() {
+      killIfThere(-pid);
+      await exited;
+    },
     async end(name, killAfterMs = 30_000) {
       signal(name);
       const timer = setTimeout(() => signal('SIGKILL'), killAfterMs);
       await exited.finally(() => clearTimeout(timer));
     },
   };
+}
+
+function killIfThere(pid: number, name: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
 }
 
 export type ReadyOptions = {

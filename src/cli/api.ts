@@ -11,9 +11,12 @@ import { act, example, JSON_FLAG, type Room } from './world.ts';
 /** `mega api`: every function of the dispatcher, whether it has a command of its own or not. */
 export function addApi(program: Command, room: Room): void {
   const api = program.command('api').description('the functions of the dispatcher, called by name');
-  example(api, 'mega api list', "mega api call get_all_task '{\"limit\": 5}'");
+  example(api, 'mega api list', 'mega api call get_all_task \'{"limit": 5}\'');
 
-  const list = api.command('list').description('list the functions that you may call').option(...JSON_FLAG);
+  const list = api
+    .command('list')
+    .description('list the functions that you may call')
+    .option(...JSON_FLAG);
   list.action(
     act<{ json?: true }>(room, async (options) => {
       const all = await withSender(options, (call) => call<ApiFunction[]>('get_all_funcs'));
@@ -35,7 +38,7 @@ export function addApi(program: Command, room: Room): void {
       return EXIT.good;
     }),
   );
-  example(call, "mega api call get_server '{\"host\": \"db-01\"}'");
+  example(call, 'mega api call get_server \'{"host": "db-01"}\'');
 }
 
 function signature({ name, input }: ApiFunction): string {

@@ -13,7 +13,9 @@ process.on('SIGINT', () => {
   interruption.abort(new Error('interrupted'));
 });
 // `mega host list | head -1`: whoever read has seen enough.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.good : EXIT.failed));
+process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === 'EPIPE' ? EXIT.good : EXIT.failed),
+);
 
 process.exitCode = await run(process.argv.slice(2), {
   out: process.stdout,

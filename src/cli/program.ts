@@ -40,7 +40,8 @@ export function createProgram(room: Room): Command {
       outputError: (text, write) => write(`mega: ${oneLine(text)}; see --help\n`),
     })
     .addHelpText('after', HELP);
-  for (const add of [addUpgrade, addPing, addHost, addPackage, addJob, addTask, addApi, addSetup]) add(program, room);
+  for (const add of [addUpgrade, addPing, addHost, addPackage, addJob, addTask, addApi, addSetup])
+    add(program, room);
   return program;
 }
 

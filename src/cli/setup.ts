@@ -6,29 +6,50 @@ import { InputError } from '../lib/errors.ts';
 import { writeDurably } from '../lib/files.ts';
 import { hashPassword, Management, newSecret } from '../lib/management.ts';
 import { check } from '../lib/messages.ts';
-import { DISPATCHER_USER, dispatcherPermissions, OPERATOR_PREFIX, operatorPermissions } from '../lib/topology.ts';
+import {
+  DISPATCHER_USER,
+  dispatcherPermissions,
+  OPERATOR_PREFIX,
+  operatorPermissions,
+} from '../lib/topology.ts';
 import { EXIT } from './exit.ts';
 import { act, example, type Room } from './world.ts';
 
 const wanted = z.object({
-  managementUrl: z.url({ protocol: /^https?$/, error: 'is not a URL such as http://admin:password@host:15672' }),
-  databaseUrl: z.url({ protocol: /^(mysql|mariadb)$/, error: 'is not a URL such as mysql://user:password@host:3306/mega' }),
+  managementUrl: z.url({
+    protocol: /^https?$/,
+    error: 'is not a URL such as http://admin:password@host:15672',
+  }),
+  databaseUrl: z.url({
+    protocol: /^(mysql|mariadb)$/,
+    error: 'is not a URL such as mysql://user:password@host:3306/mega',
+  }),
   vhost: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/, 'may hold letters, digits and . _ - only'),
   operator: z.string().regex(/^[a-z0-9._-]{1,60}$/, 'may hold a-z, 0-9 and . _ - only'),
   /** No host id holds an underscore, so a dispatcher's user is never a host's. */
-  dispatcherUser: z.string().regex(/^mega_[a-z0-9_-]{1,60}$/, 'must begin with mega_ and hold a-z, 0-9, _ and - only'),
+  dispatcherUser: z
+    .string()
+    .regex(/^mega_[a-z0-9_-]{1,60}$/, 'must begin with mega_ and hold a-z, 0-9, _ and - only'),
   out: z.string().min(1),
 });
 type Wanted = z.infer<typeof wanted>;
 
-type SetupOptions = Omit<Wanted, 'managementUrl' | 'databaseUrl'> & { managementUrlFile: string; databaseUrlFile: string };
+type SetupOptions = Omit<Wanted, 'managementUrl' | 'databaseUrl'> & {
+  managementUrlFile: string;
+  databaseUrlFile: string;
+};
 
 /** `mega setup`: prepares a broker for a fleet. URLs hold passwords and so come from files: a command line is public. */
 export function addSetup(program: Command, room: Room): void {
   const setup = program
     .command('setup')
-    .description('make the vhost and the users of a fleet, and write the configurations of dispatcher and operator')
-    .requiredOption('--management-url-file <file>', 'holds http://admin:password@host:15672, of a RabbitMQ administrator')
+    .description(
+      'make the vhost and the users of a fleet, and write the configurations of dispatcher and operator',
+    )
+    .requiredOption(
+      '--management-url-file <file>',
+      'holds http://admin:password@host:15672, of a RabbitMQ administrator',
+    )
     .requiredOption('--database-url-file <file>', 'holds mysql://user:password@host:3306/mega')
     .option('--vhost <name>', 'the vhost of the fleet', 'mega')
     .option('--out <folder>', 'where to write dispatcher.json and operator.json', '.')
@@ -66,7 +87,9 @@ async function prepareBroker(to: Wanted) {
     database: to.databaseUrl,
   };
   const dispatcher = write(join(out, 'dispatcher.json'), ofDispatcher);
-  const operator = write(join(out, 'operator.json'), { broker: await addUser(operatorUser, operatorPermissions()) });
+  const operator = write(join(out, 'operator.json'), {
+    broker: await addUser(operatorUser, operatorPermissions()),
+  });
   return { vhost: to.vhost, users: [to.dispatcherUser, operatorUser], dispatcher, operator };
 }
 

@@ -15,7 +15,10 @@ const NARROWEST = 8;
 
 /** Rows below titles, padded; cells are cleaned. `width` bounds the lines as far as columns may shrink. */
 export function table<T>(rows: T[], columns: Column<T>[], width = Number.POSITIVE_INFINITY): string {
-  const cells = [columns.map((one) => one.title), ...rows.map((row) => columns.map((one) => clean(one.cell(row))))];
+  const cells = [
+    columns.map((one) => one.title),
+    ...rows.map((row) => columns.map((one) => clean(one.cell(row)))),
+  ];
   const widths = fit(columns, cells, width);
   return cells.map((line) => `${layOut(line, columns, widths).trimEnd()}\n`).join('');
 }

@@ -14,7 +14,9 @@ export function addTask(program: Command, room: Room): void {
   addList(task, room);
   addShow(task, room);
 
-  const cancel = task.command('cancel <id>').description('cancel a task, if its host has not passed the point of no return');
+  const cancel = task
+    .command('cancel <id>')
+    .description('cancel a task, if its host has not passed the point of no return');
   cancel.action(
     act(room, async (options, id) => {
       const { state } = await withSender(options, (call) => call<{ state: string }>('cancel_task', { id }));
@@ -65,7 +67,10 @@ async function listTasks(call: Call, { host, job, limit }: ListOptions): Promise
 }
 
 function addShow(task: Command, room: Room): void {
-  const show = task.command('show <id>').description('show a task and all that its host said of it').option(...JSON_FLAG);
+  const show = task
+    .command('show <id>')
+    .description('show a task and all that its host said of it')
+    .option(...JSON_FLAG);
   show.action(
     act<{ json?: true }>(room, async (options, id) => {
       const found = await withSender(options, (call) => call<Task>('get_task', { id }));

@@ -1,6 +1,5 @@
 /** What hosts and other people wrote, made safe for a terminal, and times as people say them. */
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const BLANK = /[\t\n\v\f\r]+/g;
 // Terminals obey C0 and C1 controls; the bidirectional ones reorder what stands around them.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
@@ -41,7 +40,8 @@ export function wrap(text: string, width: number, indent = 0): string {
   const lines: string[] = [];
   for (const word of clean(text).split(' ')) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width - indent) lines[lines.length - 1] = `${last} ${word}`;
+    if (last !== undefined && last.length + 1 + word.length <= width - indent)
+      lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
   }
   return lines.map((line) => ' '.repeat(indent) + line).join('\n');

@@ -41,7 +41,7 @@ export async function judge(
 }
 
 export function needsArbiter(verdict: string): boolean {
-  return !/^(crashed|hung|unreadable|lost)\b/.test(verdict);
+  return !/^(crashed|hung)\b/.test(verdict);
 }
 
 /** Waits as long as it takes; after a while it says that it waits. */

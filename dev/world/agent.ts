@@ -1,0 +1,104 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { readIfThere } from '../../src/lib/files.ts';
+import { type Home, versionAt } from '../../src/lib/home.ts';
+import { type ServerProcess, startProcess } from '../servers/process.ts';
+import { until } from './until.ts';
+
+/** One host: a loader and its agent, as real processes in a home of their own. */
+export class AgentProcess {
+  readonly id: string;
+  readonly home: Home;
+  #process: ServerProcess | undefined;
+  #shell: string[];
+
+  constructor(id: string, home: Home, shell: string[] = ['/bin/sh']) {
+    this.id = id;
+    this.home = home;
+    this.#shell = shell;
+  }
+
+  /** Starts the loader, unless it runs. */
+  async start(): Promise<void> {
+    if (this.running) return;
+    const [command = '/bin/sh', ...args] = this.#shell;
+    this.#process = await startProcess({
+      command,
+      args: [...args, this.home.loader, 'run'],
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      cwd: this.home.root,
+      logFile: this.loaderLog,
+    });
+  }
+
+  get running(): boolean {
+    return this.#process !== undefined && !this.#process.hasEnded();
+  }
+
+  get loaderLog(): string {
+    return join(dirname(this.home.log), 'loader.log');
+  }
+
+  /** As an init system stops a service. */
+  async stop(): Promise<void> {
+    await this.#process?.end('SIGTERM');
+  }
+
+  /** Power off: loader and agent at once. */
+  async killAll(): Promise<void> {
+    if (this.running) await this.#process?.killAll();
+  }
+
+  get loaderPid(): number {
+    return this.#process?.pid ?? -1;
+  }
+
+  get agentPid(): number {
+    return Number(readFileSync(join(this.home.state, 'agent.pid'), 'utf8').trim());
+  }
+
+  /** As an init system does with a service that has died: restarts the loader until `signal` is aborted. */
+  async supervise(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.start();
+      await Promise.race([
+        this.#process?.exited,
+        new Promise((done) => signal.addEventListener('abort', done)),
+      ]);
+    }
+  }
+
+  /** The agent is killed at this point, once: `staging:exit agent`, or `both` for the loader too. */
+  setFault(point: string, who: 'agent' | 'both'): void {
+    writeFileSync(this.home.fault, `${point} ${who}\n`);
+  }
+
+  faultIsPending(): boolean {
+    return readIfThere(this.home.fault) !== undefined;
+  }
+
+  /** The version that the link names. */
+  get current(): string | undefined {
+    return versionAt(this.home.current);
+  }
+
+  log(): string {
+    return `${readIfThere(this.loaderLog) ?? ''}\n${readIfThere(this.home.log) ?? ''}`;
+  }
+
+  untilLogged(text: string | RegExp, deadlineMs = 60_000): Promise<true> {
+    const look = () => (typeof text === 'string' ? this.log().includes(text) : text.test(this.log()));
+    return until(`${this.id} to log ${text}`, look, { deadlineMs }) as Promise<true>;
+  }
+
+  /** The journal of an agent that does not run. */
+  readJournal<T>(read: (db: DatabaseSync) => T): T {
+    const db = new DatabaseSync(this.home.journal);
+    try {
+      return read(db);
+    } finally {
+      db.close();
+    }
+  }
+}

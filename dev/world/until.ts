@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Waits until `look` returns something; fails at the deadline, saying what it waited for and what it saw last. */
+export async function until<T>(
+  what: string,
+  look: () => T | Promise<T>,
+  { deadlineMs = 60_000, pollMs = 100 }: { deadlineMs?: number; pollMs?: number } = {},
+): Promise<NonNullable<T>> {
+  const deadline = performance.now() + deadlineMs;
+  let seen: unknown;
+  for (;;) {
+    try {
+      const found = await look();
+      if (found) return found as NonNullable<T>;
+      seen = found;
+    } catch (error) {
+      seen = error;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`waited ${deadlineMs / 1000} s in vain for: ${what}; last: ${String(seen)}`, {
+        cause: seen,
+      });
+    }
+    await sleep(pollMs);
+  }
+}

@@ -1,0 +1,202 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { buildPackage } from '../../src/cli/package/build.ts';
+import { type Conn, conn } from '../../src/lib/conn.ts';
+import { homeAt } from '../../src/lib/home.ts';
+import { Management } from '../../src/lib/management.ts';
+import { openSender, type Sender } from '../../src/lib/sender.ts';
+import { type ServerProcess, startProcess } from '../servers/process.ts';
+import type { Servers } from '../servers.ts';
+import { AgentProcess } from './agent.ts';
+import { until } from './until.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const mega = join(root, 'bin/mega');
+
+export type WorldOptions = {
+  servers: Servers;
+  /** Holds all of the world's files; removed at the end. */
+  folder: string;
+  /** What differs in the dispatchers' configuration, so that tests need not wait for minutes. */
+  dispatcher?: object;
+  agent?: object;
+};
+
+/**
+ * A fleet of one's own on given servers: a vhost, a database, dispatchers and agents, each a real process started
+ * as users start it. All of it is gone when the world is disposed of, or when this process dies.
+ */
+export class World implements AsyncDisposable {
+  readonly folder: string;
+  readonly name = `t${randomBytes(4).toString('hex')}`;
+  readonly operatorConfig: string;
+  readonly dispatcherConfig: string;
+  #options: WorldOptions;
+  #opened = new AsyncDisposableStack();
+  #management: Management;
+  #sender: Sender | undefined;
+  #packages = new Map<string, string>();
+
+  private constructor(options: WorldOptions) {
+    this.#options = options;
+    mkdirSync(options.folder, { recursive: true });
+    this.folder = mkdtempSync(join(resolve(options.folder), 'world-'));
+    this.operatorConfig = join(this.folder, 'operator.json');
+    this.dispatcherConfig = join(this.folder, 'dispatcher.json');
+    this.#management = new Management(options.servers.rabbitmq.managementUrl, this.name);
+  }
+
+  static async open(options: WorldOptions): Promise<World> {
+    const world = new World(options);
+    try {
+      await world.#setUp();
+      return world;
+    } catch (error) {
+      await world[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get management(): Management {
+    return this.#management;
+  }
+
+  get servers(): Servers {
+    return this.#options.servers;
+  }
+
+  get databaseUrl(): string {
+    return `${this.servers.mariadb.url}/mega_${this.name}`;
+  }
+
+  /** A connection to the dispatchers' database. */
+  database(): Conn {
+    return this.#opened.use(conn(this.databaseUrl, { connections: 2 }));
+  }
+
+  /** Runs the command line as this world's operator; standard output. */
+  async mega(...args: string[]): Promise<string> {
+    const options = { env: { ...process.env, MEGA_CONFIG: this.operatorConfig }, maxBuffer: 64 << 20 };
+    return (await promisify(execFile)(mega, args, options)).stdout;
+  }
+
+  async json<T = unknown>(...args: string[]): Promise<T> {
+    return JSON.parse(await this.mega(...args, '--json')) as T;
+  }
+
+  /** Calls a function of the dispatcher. */
+  async call<T = unknown>(fn: string, args: object = {}): Promise<T> {
+    this.#sender ??= this.#opened.use(
+      await openSender(JSON.parse(readFileSync(this.operatorConfig, 'utf8')), 30_000),
+    );
+    return this.#sender.call<T>(fn, args, { timeoutMs: 30_000 });
+  }
+
+  /** Starts a dispatcher; resolves when it takes calls. */
+  async startDispatcher(): Promise<ServerProcess> {
+    const logFile = join(this.folder, `dispatcher-${randomBytes(3).toString('hex')}.log`);
+    const dispatcher = await startProcess({
+      command: mega,
+      args: ['dispatcher', '--config', this.dispatcherConfig],
+      env: { PATH: process.env.PATH ?? '' },
+      cwd: this.folder,
+      logFile,
+    });
+    this.#opened.defer(() => dispatcher.killAll());
+    await until(`the dispatcher to be ready (${logFile})`, () => {
+      const log = readFileSync(logFile, 'utf8');
+      if (dispatcher.hasEnded()) throw new Error(`the dispatcher ended: ${log.slice(-2000)}`);
+      return log.includes('the dispatcher is ready');
+    });
+    return dispatcher;
+  }
+
+  /** Builds a package once; `prologue` is put at the top of the agent, to break it. */
+  async build(version: string, prologue?: string): Promise<string> {
+    const built = this.#packages.get(version);
+    if (built) return built;
+    const path = await buildPackage({
+      version,
+      out: join(this.folder, 'dist'),
+      ...(prologue ? { prologue } : {}),
+    });
+    this.#packages.set(version, path);
+    return path;
+  }
+
+  async publish(version: string, prologue?: string): Promise<string> {
+    const path = await this.build(version, prologue);
+    await this.mega('package', 'publish', path);
+    return path;
+  }
+
+  /** Registers a host and makes its home with this release. */
+  async addHost(id: string, version: string, home = join(this.folder, 'hosts', id)): Promise<AgentProcess> {
+    await this.mega('host', 'add', id, '--home', home, '--package', await this.build(version));
+    const config = homeAt(home).config;
+    const settings = { heartbeatMs: 1_000, reconnectMs: 500, arbitrationMs: 3_000, ...this.#options.agent };
+    writeFileSync(config, JSON.stringify({ ...JSON.parse(readFileSync(config, 'utf8')), ...settings }));
+    const agent = new AgentProcess(id, homeAt(home));
+    this.#opened.defer(() => agent.killAll());
+    this.#opened.defer(() => this.#management.deleteUser(id).then(() => undefined));
+    return agent;
+  }
+
+  /** Adds and starts many hosts; resolves when the dispatcher has heard all of them. */
+  async addFleet(ids: string[], version: string): Promise<AgentProcess[]> {
+    const agents: AgentProcess[] = [];
+    for (const id of ids) agents.push(await this.addHost(id, version));
+    await Promise.all(agents.map((agent) => agent.start()));
+    await this.untilOnline(ids);
+    return agents;
+  }
+
+  async untilOnline(ids: string[]): Promise<void> {
+    await until(`hosts online: ${ids.join(' ')}`, async () => {
+      const hosts = await this.call<{ id: string; online: boolean }[]>('get_all_server');
+      return ids.every((id) => hosts.some((host) => host.id === id && host.online));
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.disposeAsync();
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  async #setUp(): Promise<void> {
+    const secret = (name: string, text: string) => {
+      const path = join(this.folder, name);
+      writeFileSync(path, text, { mode: 0o600 });
+      return path;
+    };
+    const management = secret('management.url', this.servers.rabbitmq.managementUrl);
+    const database = secret('database.url', this.databaseUrl);
+    const users = ['--vhost', this.name, '--dispatcher-user', `mega_${this.name}`, '--operator', this.name];
+    const files = [
+      '--management-url-file',
+      management,
+      '--database-url-file',
+      database,
+      '--out',
+      this.folder,
+    ];
+    this.#opened.defer(() => this.#tearDown());
+    await this.mega('setup', ...files, ...users);
+    const config = JSON.parse(readFileSync(this.dispatcherConfig, 'utf8')) as object;
+    const quick = { offlineAfterMs: 5_000, lostGraceMs: 20_000, logLevel: 'info' };
+    writeFileSync(
+      this.dispatcherConfig,
+      JSON.stringify({ ...config, ...quick, ...this.#options.dispatcher }),
+    );
+  }
+
+  async #tearDown(): Promise<void> {
+    await this.#management.deleteVhost();
+    for (const user of [`mega_${this.name}`, `op_${this.name}`]) await this.#management.deleteUser(user);
+    await using server = conn(this.servers.mariadb.url, { connections: 1 });
+    await server.run(`DROP DATABASE IF EXISTS mega_${this.name}`);
+  }
+}

@@ -1,0 +1,144 @@
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { loadClientConfig } from '../../lib/config.ts';
+import { codeOf, InputError } from '../../lib/errors.ts';
+import { linkDurably, readIfThere, syncFolder, writeDurably } from '../../lib/files.ts';
+import { type Home, homeAt, releaseLink, versionAt } from '../../lib/home.ts';
+import { hashPassword, newSecret } from '../../lib/management.ts';
+import { stageRelease } from '../../lib/release.ts';
+import type { Call } from '../../lib/sender.ts';
+import { HOST_ID, platform } from '../../lib/utils.ts';
+import type { Host } from '../answers.ts';
+import { readPackage } from '../package/read.ts';
+import { callSurely, withSender } from '../session.ts';
+import type { Globals } from '../world.ts';
+
+export type AddOptions = {
+  home: string;
+  package: string;
+  heartbeatMs?: number;
+  reconnectMs?: number;
+  arbitrationMs?: number;
+};
+
+/**
+ * Makes an agent's home on this machine and registers its host.
+ *
+ * Each step may be done again, and what could be wrong with the input is found before the first of them. The
+ * home is made whole first; then the broker learns the hash of the new secret, and last the secret is written:
+ * an agent starts only once it has one. So a failure leaves a home that the same command completes, and a
+ * dispatcher that is away costs a host that was there already nothing.
+ */
+export async function addHostHere(options: AddOptions & Globals, host: string) {
+  if (!HOST_ID.test(host)) {
+    throw new InputError('bad_argument', `"${host}" is no host id: a-z, 0-9 and -, at most 63`);
+  }
+  const home = homeAt(options.home);
+  refuseAnothersHome(home, host);
+  const { manifest } = await readPackage(options.package);
+  const { broker } = loadClientConfig(options.config);
+  return withSender(options, async (call) => {
+    const registeredBefore = await isRegistered(call, host);
+    makeFolders(home);
+    writeAgentConfig(home, broker, options);
+    placeRuntime(home);
+    await placeRelease(home, options.package, manifest.version);
+    const secret = newSecret();
+    await callSurely(call, 'add_server', { host, passwordHash: hashPassword(secret) });
+    writeDurably(home.identity, `${JSON.stringify({ host, secret })}\n`, 0o600);
+    return { home, registeredBefore, version: versionAt(home.current) };
+  });
+}
+
+function refuseAnothersHome(home: Home, host: string): void {
+  const text = readIfThere(home.identity);
+  const owner = text === undefined ? host : (parse(home.identity, text).host ?? host);
+  if (owner !== host) {
+    throw new InputError('bad_argument', `${home.root} is the home of ${owner}: choose another folder`);
+  }
+}
+
+async function isRegistered(call: Call, host: string): Promise<boolean> {
+  try {
+    await call<Host>('get_server', { host });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'unknown_host') return false;
+    throw error;
+  }
+}
+
+function makeFolders(home: Home): void {
+  for (const folder of ['bin', 'releases', 'runtimes', 'etc', 'log'])
+    mkdirSync(join(home.root, folder), { recursive: true });
+  mkdirSync(home.state, { recursive: true, mode: 0o700 });
+  chmodSync(home.state, 0o700);
+  mkdirSync(home.downloads, { recursive: true });
+}
+
+/** What a person has set in the file stays, unless it was given now. */
+function writeAgentConfig(home: Home, clientBroker: string, options: AddOptions): void {
+  const broker = new URL(clientBroker);
+  broker.username = '';
+  broker.password = '';
+  const { heartbeatMs, reconnectMs, arbitrationMs } = options;
+  const given = Object.entries({ heartbeatMs, reconnectMs, arbitrationMs }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const before = parse(home.config, readIfThere(home.config) ?? '{}');
+  const config = { ...before, broker: broker.href, ...Object.fromEntries(given) };
+  writeDurably(home.config, `${JSON.stringify(config, undefined, 2)}\n`, 0o644);
+}
+
+function parse(path: string, text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch (cause) {
+    throw new InputError('bad_config', `${path} is not JSON: mend or remove it`, { cause });
+  }
+}
+
+/** The Node.js that runs this, which is the pinned one: linked where it is on the same disk, copied elsewhere. */
+function placeRuntime(home: Home): void {
+  const place = home.runtime(`node-${process.versions.node}-${platform()}`);
+  if (existsSync(join(place, 'bin', 'node'))) return;
+  const beside = mkdtempSync(join(home.runtimes, '.new-'));
+  try {
+    chmodSync(beside, 0o755);
+    mkdirSync(join(beside, 'bin'));
+    linkOrCopy(process.execPath, join(beside, 'bin', 'node'));
+    syncFolder(join(beside, 'bin'));
+    renameSync(beside, place);
+    syncFolder(home.runtimes);
+  } finally {
+    rmSync(beside, { recursive: true, force: true });
+  }
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    cpSync(from, to);
+    chmodSync(to, 0o755);
+  }
+}
+
+/** A home that runs a release keeps it: from then on versions change by upgrade, on trial and with a way back. */
+async function placeRelease(home: Home, file: string, version: string): Promise<void> {
+  if (existsSync(join(home.current, 'agent.mjs')) && existsSync(home.loader)) return;
+  await stageRelease(home, file, version);
+  writeDurably(home.loader, readFileSync(join(home.release(version), 'loader.sh'), 'utf8'), 0o755);
+  chmodSync(home.loader, 0o755);
+  linkDurably(releaseLink(version), home.current);
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { needsArbiter } from '../src/agent/upgrade/judge.ts';
+import { type Ground, nextStep } from '../src/agent/upgrade/plan.ts';
+import { PHASES } from '../src/lib/messages.ts';
+
+const task = '01900000-0000-7000-8000-000000000001';
+const ground: Ground = {
+  ...{ task, phase: null, me: '1.0.0', to: '1.1.0' },
+  ...{ facts: { holds: 1 }, trial: undefined, failed: undefined },
+};
+const proof = { nonce: 'n', boot: '01900000-0000-4000-8000-00000000000b', version: '1.1.0' };
+const trial = (verdict = '') => ({ task, from: '1.0.0', to: '1.1.0', verdict });
+
+test('until the switch every phase is begun anew, for all of them may be run again', () => {
+  for (const phase of [null, 'preflight', 'downloading', 'verifying', 'staging'] as const) {
+    assert.equal(nextStep({ ...ground, phase }).do, 'prepare');
+  }
+});
+
+test('died between opening the trial and the swap, the old process switches again', () => {
+  assert.equal(nextStep({ ...ground, phase: 'switching' }).do, 'switch');
+  assert.equal(nextStep({ ...ground, phase: 'switching', failed: trial('not_switched') }).do, 'switch');
+});
+
+test('the new process on trial watches, whichever phase the old one died in', () => {
+  for (const phase of ['switching', 'restarting', 'watching'] as const) {
+    assert.equal(nextStep({ ...ground, phase, me: '1.1.0', trial: trial() }).do, 'watch');
+  }
+});
+
+test('a proof that was written down completes the upgrade, though the process that gave it died', () => {
+  const facts = { holds: 1, proof };
+  assert.equal(nextStep({ ...ground, phase: 'watching', me: '1.1.0', facts }).do, 'complete');
+  assert.equal(nextStep({ ...ground, phase: 'watching', me: '1.1.0', facts, trial: trial() }).do, 'complete');
+});
+
+test('back in the previous release, the loader’s word is judged', () => {
+  for (const verdict of ['crashed exit 1', 'hung 20 ticks', 'silent 30 ticks']) {
+    for (const phase of ['switching', 'restarting', 'watching', 'rolling_back'] as const) {
+      assert.deepEqual(nextStep({ ...ground, phase, failed: trial(verdict) }), { do: 'judge', verdict });
+    }
+  }
+});
+
+test('a verdict that was heard is judged again after a crash, though the loader’s file is gone', () => {
+  const facts = { holds: 1, verdict: 'hung 20 ticks' };
+  assert.deepEqual(nextStep({ ...ground, phase: 'rolling_back', facts }), {
+    do: 'judge',
+    verdict: 'hung 20 ticks',
+  });
+});
+
+test('a trial that lost its task is ours; one of another task is not', () => {
+  const lost = { ...trial('unreadable trial'), task: 'unknown' };
+  assert.equal(nextStep({ ...ground, phase: 'watching', failed: lost }).do, 'judge');
+  const other = { ...trial('hung 3 ticks'), task: 'another' };
+  assert.equal(nextStep({ ...ground, phase: 'switching', failed: other }).do, 'switch');
+});
+
+test('there is a next step for every phase in either release', () => {
+  for (const phase of [null, ...PHASES]) {
+    for (const me of ['1.0.0', '1.1.0']) assert.ok(nextStep({ ...ground, phase, me }).do);
+  }
+});
+
+test('a crash and a hang need no arbiter, silence and a lost word do', () => {
+  for (const verdict of ['crashed exit 1', 'crashed signal KILL', 'hung 9 ticks'])
+    assert.equal(needsArbiter(verdict), false);
+  for (const verdict of ['silent 9 ticks', 'silent', 'not_switched'])
+    assert.equal(needsArbiter(verdict), true);
+});
