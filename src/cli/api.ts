@@ -28,8 +28,8 @@ export function addApi(program: Command, room: Room): void {
   example(list, 'mega api list');
 
   const call = api
-    .command('call <function> [arguments]')
-    .description('call a function with a JSON object ("-": read it from stdin) and print its answer as JSON')
+    .command('call <fn> [json]')
+    .description('call a function with a JSON object ("-": from stdin); its answer is JSON')
     .option(...JSON_FLAG);
   call.action(
     act(room, async (options, name, given = '{}') => {

@@ -17,7 +17,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? EXIT.good : EXIT.failed),
 );
 
-process.exitCode = await run(process.argv.slice(2), {
+const exitCode = await run(process.argv.slice(2), {
   out: process.stdout,
   err: process.stderr,
   interrupt: () => {
@@ -25,3 +25,5 @@ process.exitCode = await run(process.argv.slice(2), {
     return interruption.signal;
   },
 });
+// Nothing that a connection left behind, such as a timer, may keep the user waiting.
+process.exit(exitCode);

@@ -88,6 +88,11 @@ export class Site implements AsyncDisposable {
     return this.#keep(start([...args, '--config', this.at('etc', 'operator.json')]));
   }
 
+  /** Another program, which ends with the site. */
+  starts([program, ...args]: [string, ...string[]]): ReturnType<typeof start> {
+    return this.#keep(start(args, program));
+  }
+
   async startDispatcher(): Promise<void> {
     const child = this.#keep(start(['dispatcher', '--config', this.at('etc', 'dispatcher.json')]));
     await until('the dispatcher is ready', () => {
@@ -109,7 +114,7 @@ export class Site implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#processes) {
+    for (const child of this.#processes.toReversed()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       child.kill('SIGTERM');
       await once(child, 'close');

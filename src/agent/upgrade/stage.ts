@@ -24,7 +24,8 @@ export async function stage(home: Home, file: string, args: UpgradeArgs, signal:
     signal.throwIfAborted();
     discard(home, args.to);
     const { stderr = '', message } = error as { stderr?: string; message: string };
-    const words = stderr.trim().split('\n').slice(-3).join(' | ') || message;
+    const lines = stderr.split('\n').map((line) => line.trim());
+    const words = lines.find((line) => /error/i.test(line) && !line.startsWith('throw')) ?? message;
     throw new MegaError('self_test_failed', `${args.to} does not pass its own self-test: ${words}`);
   }
 }
