@@ -19,7 +19,7 @@ import { lineView, screenView } from '../src/cli/job/view.ts';
 import { buildPackage } from '../src/cli/package/build.ts';
 import { createProgram } from '../src/cli/program.ts';
 import { table } from '../src/cli/table.ts';
-import { ago, clean, wrap } from '../src/cli/text.ts';
+import { ago, clean, quoted, wrap } from '../src/cli/text.ts';
 import { mega, type Outcome, run, Site, scratch, until } from './support/cli.ts';
 
 const silent = { write: () => undefined };
@@ -109,6 +109,11 @@ describe('what a user reads', () => {
 
   test('what a host says cannot move the cursor, break the line or turn the words around', () => {
     assert.equal(clean('a\x1b[31m\nb\t\u009bc\u202ed\x00'), 'a�[31m b �c�d�');
+  });
+
+  test('a command that is printed can be copied into a shell', () => {
+    assert.equal(quoted('/home/xdba/mega_client'), '/home/xdba/mega_client');
+    assert.equal(quoted("it's a path"), "'it'\\''s a path'");
   });
 
   test('times are told as people say them', () => {
@@ -299,7 +304,7 @@ describe('a fleet on a real broker', { skip: !process.env.MEGA_TEST_RABBITMQ }, 
     const host = site.newHost('db-01');
     const add = (id: string) =>
       site.operator('host', 'add', id, '--home', site.at('home'), '--package', file, '--heartbeat-ms', '500');
-    assert.match(ended(await add(host), 0), /Next: .*\/home\/bin\/mega_client start\n$/);
+    assert.match(ended(await add(host), 0), /Next: '.*\/home\/bin\/mega_client' start\n$/);
     assert.equal(statSync(site.at('home/state')).mode & 0o777, 0o700);
     assert.equal(statSync(site.at('home/state/identity.json')).mode & 0o777, 0o600);
     assert.equal(statSync(site.at('home/bin/mega_client')).mode & 0o777, 0o755);
@@ -387,7 +392,7 @@ describe('a fleet on a real broker', { skip: !process.env.MEGA_TEST_RABBITMQ }, 
     assert.match(ended(await site.operator('job', 'show', id), 0), /cancelled before it was sent/);
     assert.match(
       ended(await site.operator('job', 'list'), 0),
-      new RegExp(`${id} +cancelled .* client_upgrade to 1\\.1\\.0 on all`),
+      new RegExp(`${id} +cancelled .* upgrade to 1\\.1\\.0 on all`),
     );
     assert.match(
       ended(await site.operator('task', 'list', '--host', one.host), 0),

@@ -12,6 +12,7 @@ export class AgentProcess {
   readonly home: Home;
   #process: ServerProcess | undefined;
   #shell: string[];
+  #retired = false;
 
   constructor(id: string, home: Home, shell: string[] = ['/bin/sh']) {
     this.id = id;
@@ -21,7 +22,7 @@ export class AgentProcess {
 
   /** Starts the loader, unless it runs. */
   async start(): Promise<void> {
-    if (this.running) return;
+    if (this.running || this.#retired) return;
     const [command = '/bin/sh', ...args] = this.#shell;
     this.#process = await startProcess({
       command,
@@ -58,15 +59,18 @@ export class AgentProcess {
     return Number(readFileSync(join(this.home.state, 'agent.pid'), 'utf8').trim());
   }
 
-  /** As an init system does with a service that has died: restarts the loader until `signal` is aborted. */
-  async supervise(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+  /** As an init system does with a service that has died: starts the loader again, until retired. */
+  async supervise(): Promise<void> {
+    while (!this.#retired) {
       await this.start();
-      await Promise.race([
-        this.#process?.exited,
-        new Promise((done) => signal.addEventListener('abort', done)),
-      ]);
+      await this.#process?.exited;
     }
+  }
+
+  /** Ends it for good. */
+  async retire(): Promise<void> {
+    this.#retired = true;
+    await this.killAll();
   }
 
   /** The agent is killed at this point, once: `staging:exit agent`, or `both` for the loader too. */

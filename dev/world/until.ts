@@ -1,10 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+type UntilOptions = {
+  deadlineMs?: number;
+  pollMs?: number;
+  /** Ends the waiting. */
+  signal?: AbortSignal | undefined;
+};
+
 /** Waits until `look` returns something; fails at the deadline, saying what it waited for and what it saw last. */
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
-  { deadlineMs = 60_000, pollMs = 100 }: { deadlineMs?: number; pollMs?: number } = {},
+  { deadlineMs = 60_000, pollMs = 100, signal }: UntilOptions = {},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + deadlineMs;
   let seen: unknown;
@@ -21,6 +28,6 @@ export async function until<T>(
         cause: seen,
       });
     }
-    await sleep(pollMs);
+    await sleep(pollMs, undefined, { signal });
   }
 }

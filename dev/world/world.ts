@@ -1,16 +1,19 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { addHostHere } from '../../src/cli/host/add.ts';
 import { buildPackage } from '../../src/cli/package/build.ts';
 import { type Conn, conn } from '../../src/lib/conn.ts';
 import { homeAt } from '../../src/lib/home.ts';
 import { Management } from '../../src/lib/management.ts';
 import { openSender, type Sender } from '../../src/lib/sender.ts';
+import { folderVariable } from '../servers/folder.ts';
 import { type ServerProcess, startProcess } from '../servers/process.ts';
 import type { Servers } from '../servers.ts';
 import { AgentProcess } from './agent.ts';
+import { createWorldFolder, hostsFolder, managementFile, removeFromServers, sweepWorlds } from './folder.ts';
 import { until } from './until.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -23,6 +26,8 @@ export type WorldOptions = {
   /** What differs in the dispatchers' configuration, so that tests need not wait for minutes. */
   dispatcher?: object;
   agent?: object;
+  /** Ends whatever the world waits for; then it is to be disposed of. */
+  signal?: AbortSignal;
 };
 
 /**
@@ -42,14 +47,14 @@ export class World implements AsyncDisposable {
 
   private constructor(options: WorldOptions) {
     this.#options = options;
-    mkdirSync(options.folder, { recursive: true });
-    this.folder = mkdtempSync(join(resolve(options.folder), 'world-'));
+    this.folder = createWorldFolder(options.folder, this.name);
     this.operatorConfig = join(this.folder, 'operator.json');
     this.dispatcherConfig = join(this.folder, 'dispatcher.json');
     this.#management = new Management(options.servers.rabbitmq.managementUrl, this.name);
   }
 
   static async open(options: WorldOptions): Promise<World> {
+    await sweepWorlds(options.folder, options.servers);
     const world = new World(options);
     try {
       await world.#setUp();
@@ -79,7 +84,8 @@ export class World implements AsyncDisposable {
 
   /** Runs the command line as this world's operator; standard output. */
   async mega(...args: string[]): Promise<string> {
-    const options = { env: { ...process.env, MEGA_CONFIG: this.operatorConfig }, maxBuffer: 64 << 20 };
+    const env = { ...process.env, MEGA_CONFIG: this.operatorConfig, [folderVariable]: this.folder };
+    const options = { env, maxBuffer: 64 << 20, signal: this.#options.signal };
     return (await promisify(execFile)(mega, args, options)).stdout;
   }
 
@@ -106,11 +112,12 @@ export class World implements AsyncDisposable {
       logFile,
     });
     this.#opened.defer(() => dispatcher.killAll());
-    await until(`the dispatcher to be ready (${logFile})`, () => {
+    const isReady = () => {
       const log = readFileSync(logFile, 'utf8');
       if (dispatcher.hasEnded()) throw new Error(`the dispatcher ended: ${log.slice(-2000)}`);
       return log.includes('the dispatcher is ready');
-    });
+    };
+    await until(`the dispatcher to be ready (${logFile})`, isReady, { signal: this.#options.signal });
     return dispatcher;
   }
 
@@ -134,13 +141,18 @@ export class World implements AsyncDisposable {
   }
 
   /** Registers a host and makes its home with this release. */
-  async addHost(id: string, version: string, home = join(this.folder, 'hosts', id)): Promise<AgentProcess> {
-    await this.mega('host', 'add', id, '--home', home, '--package', await this.build(version));
+  async addHost(
+    id: string,
+    version: string,
+    home = join(this.folder, hostsFolder, id),
+  ): Promise<AgentProcess> {
+    const from = { config: this.operatorConfig, timeout: 60, package: await this.build(version) };
+    await addHostHere({ ...from, home }, id); // what `mega host add` runs, without a process for each
     const config = homeAt(home).config;
     const settings = { heartbeatMs: 1_000, reconnectMs: 500, arbitrationMs: 3_000, ...this.#options.agent };
     writeFileSync(config, JSON.stringify({ ...JSON.parse(readFileSync(config, 'utf8')), ...settings }));
     const agent = new AgentProcess(id, homeAt(home));
-    this.#opened.defer(() => agent.killAll());
+    this.#opened.defer(() => agent.retire());
     this.#opened.defer(() => this.#management.deleteUser(id).then(() => undefined));
     return agent;
   }
@@ -148,17 +160,20 @@ export class World implements AsyncDisposable {
   /** Adds and starts many hosts; resolves when the dispatcher has heard all of them. */
   async addFleet(ids: string[], version: string): Promise<AgentProcess[]> {
     const agents: AgentProcess[] = [];
-    for (const id of ids) agents.push(await this.addHost(id, version));
-    await Promise.all(agents.map((agent) => agent.start()));
+    for (const id of ids) {
+      agents.push(await this.addHost(id, version));
+      await agents.at(-1)?.start();
+    }
     await this.untilOnline(ids);
     return agents;
   }
 
   async untilOnline(ids: string[]): Promise<void> {
-    await until(`hosts online: ${ids.join(' ')}`, async () => {
+    const areOnline = async () => {
       const hosts = await this.call<{ id: string; online: boolean }[]>('get_all_server');
       return ids.every((id) => hosts.some((host) => host.id === id && host.online));
-    });
+    };
+    await until(`hosts online: ${ids.join(' ')}`, areOnline, { signal: this.#options.signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -172,7 +187,7 @@ export class World implements AsyncDisposable {
       writeFileSync(path, text, { mode: 0o600 });
       return path;
     };
-    const management = secret('management.url', this.servers.rabbitmq.managementUrl);
+    const management = secret(managementFile, this.servers.rabbitmq.managementUrl);
     const database = secret('database.url', this.databaseUrl);
     const users = ['--vhost', this.name, '--dispatcher-user', `mega_${this.name}`, '--operator', this.name];
     const files = [
@@ -183,7 +198,7 @@ export class World implements AsyncDisposable {
       '--out',
       this.folder,
     ];
-    this.#opened.defer(() => this.#tearDown());
+    this.#opened.defer(() => removeFromServers(this.servers, this.folder, this.name));
     await this.mega('setup', ...files, ...users);
     const config = JSON.parse(readFileSync(this.dispatcherConfig, 'utf8')) as object;
     const quick = { offlineAfterMs: 5_000, lostGraceMs: 20_000, logLevel: 'info' };
@@ -191,12 +206,5 @@ export class World implements AsyncDisposable {
       this.dispatcherConfig,
       JSON.stringify({ ...config, ...quick, ...this.#options.dispatcher }),
     );
-  }
-
-  async #tearDown(): Promise<void> {
-    await this.#management.deleteVhost();
-    for (const user of [`mega_${this.name}`, `op_${this.name}`]) await this.#management.deleteUser(user);
-    await using server = conn(this.servers.mariadb.url, { connections: 1 });
-    await server.run(`DROP DATABASE IF EXISTS mega_${this.name}`);
   }
 }

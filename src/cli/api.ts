@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { InputError } from '../lib/errors.ts';
 import type { ApiFunction } from './answers.ts';
 import { EXIT } from './exit.ts';
-import { callSurely, withSender } from './session.ts';
+import { withSender } from './session.ts';
 import { printJson } from './table.ts';
 import { wrap } from './text.ts';
 import { act, example, JSON_FLAG, type Room } from './world.ts';
@@ -34,7 +34,7 @@ export function addApi(program: Command, room: Room): void {
   call.action(
     act(room, async (options, name, given = '{}') => {
       const args = parse(given === '-' ? await readAll(process.stdin) : given);
-      printJson(room.out, (await withSender(options, (call) => callSurely(call, name!, args))) ?? null);
+      printJson(room.out, (await withSender(options, (call) => call(name!, args))) ?? null);
       return EXIT.good;
     }),
   );

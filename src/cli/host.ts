@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import type { Host, Task } from './answers.ts';
 import { EXIT } from './exit.ts';
 import { type AddOptions, addHostHere } from './host/add.ts';
-import { allHosts, callSurely, withSender } from './session.ts';
+import { allHosts, withSender } from './session.ts';
 import { type Column, pairs, printJson, table, widthOf } from './table.ts';
 import { TASK_COLUMNS } from './task.ts';
-import { ago, moment } from './text.ts';
+import { ago, moment, quoted } from './text.ts';
 import { act, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
 /** `mega host`: the machines of the fleet. */
@@ -21,7 +21,7 @@ export function addHost(program: Command, room: Room): void {
     .description('remove a host: its user and queue in the broker; its tasks stay as history');
   remove.action(
     act(room, async (options, id) => {
-      await withSender(options, (call) => callSurely(call, 'del_server', { host: id }));
+      await withSender(options, (call) => call('del_server', { host: id }));
       room.out.write(`${id} is removed; stop its agent, which the broker no longer lets in\n`);
       return EXIT.good;
     }),
@@ -116,7 +116,7 @@ function addAdd(host: Command, room: Room): void {
         room.err.write(`mega: ${id} was registered already; its earlier secret is no longer good\n`);
       }
       room.out.write(`${id} is registered and has release ${made.version} in ${made.home.root}\n`);
-      room.out.write(`Next: ${made.home.loader} start\n`);
+      room.out.write(`Next: ${quoted(made.home.loader)} start\n`);
       return EXIT.good;
     }),
   );

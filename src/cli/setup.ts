@@ -13,6 +13,7 @@ import {
   operatorPermissions,
 } from '../lib/topology.ts';
 import { EXIT } from './exit.ts';
+import { quoted } from './text.ts';
 import { act, example, type Room } from './world.ts';
 
 const wanted = z.object({
@@ -62,7 +63,7 @@ export function addSetup(program: Command, room: Room): void {
       room.out.write(`vhost ${made.vhost} is ready; ${made.users.join(' and ')} have new secrets.\n`);
       room.out.write('Whatever used earlier secrets of theirs must be started again with these:\n');
       room.out.write(`  ${made.dispatcher}\n  ${made.operator}\n`);
-      room.out.write(`Next: mega dispatcher --config ${made.dispatcher}\n`);
+      room.out.write(`Next: mega dispatcher --config ${quoted(made.dispatcher)}\n`);
       return EXIT.good;
     }),
   );

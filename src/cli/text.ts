@@ -35,6 +35,11 @@ export function moment(iso: string | null, now = Date.now()): string {
 /** `12:00:00`, UTC. */
 export const clock = (ms: number) => new Date(ms).toISOString().slice(11, 19);
 
+/** As a shell must be given it, so that a command that we print can be copied. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** Lines of at most `width` characters, broken between words, each after `indent` blanks. */
 export function wrap(text: string, width: number, indent = 0): string {
   const lines: string[] = [];

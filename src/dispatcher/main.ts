@@ -5,7 +5,27 @@ import { createLogger, reopenLogs } from '../lib/logs.ts';
 import { startDispatcher } from './run.ts';
 
 /** Entry point of `mega dispatcher`: SIGTERM and SIGINT stop it in order, a second one at once. */
-const { values } = parseArgs({ options: { config: { type: 'string' } } });
+const USAGE = `usage: mega dispatcher [--config FILE]
+
+Keeps the truth in the database and speaks to the hosts through the broker; any number may run side by side.
+The configuration holds broker, management and database URLs; mega setup writes one.
+
+example: mega dispatcher --config /etc/mega/dispatcher.json
+`;
+
+function readArguments(): { config: string | undefined } {
+  try {
+    const { values } = parseArgs({ options: { config: { type: 'string' }, help: { type: 'boolean' } } });
+    if (!values.help) return { config: values.config };
+    process.stdout.write(USAGE);
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`mega dispatcher: ${describe(error)}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const values = readArguments();
 try {
   const config = loadDispatcherConfig(values.config);
   const logger = createLogger({ file: 'stderr', level: config.logLevel });

@@ -46,6 +46,7 @@ export async function unpack(file: string, folder: string): Promise<void> {
       }
       if (entries > MAX_ENTRIES) return refuse(`more than ${MAX_ENTRIES} entries`);
       if (bytes > MAX_UNPACKED_BYTES) return refuse(`more than ${MAX_UNPACKED_BYTES} bytes`);
+      if (typeof entry.mode === 'number') entry.mode &= 0o755; // no set-user-id, nothing that all may write
       return true;
     },
   }).catch((cause: unknown) => {

@@ -9,6 +9,8 @@ export function brokerUnavailable(url: string, cause: unknown): UnavailableError
 export function whatToDo(error: Error): string {
   const text = describe(error);
   const code = codeOf(error);
+  if (/NOT.FOUND - no exchange/.test(text))
+    return 'the broker was never set up for mega: start a dispatcher once';
   if (/ACCESS.REFUSED|403/.test(text)) return 'the broker refuses the user or the password';
   if (/vhost .* not found|NOT_ALLOWED|530/i.test(text))
     return 'the broker does not let this user into the vhost';

@@ -3,7 +3,7 @@ import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessa
 import { brokerUnavailable, whatToDo } from './broker-errors.ts';
 import { Confirms, type PublishOutcome } from './confirms.ts';
 import { describe, MegaError, UnavailableError } from './errors.ts';
-import { sleep } from './utils.ts';
+import { sleep, withDeadline } from './utils.ts';
 
 /**
  * The one owner of amqplib: connect and recover, publish with confirms, consume, ask.
@@ -107,9 +107,11 @@ export class Broker extends EventEmitter {
     const late = () => this.#unavailable(new Error(this.#blocked ?? 'no confirm in time'));
     return this.#confirms.wait(message.messageId, this.#options.publishTimeoutMs, late, (done) => {
       const properties = propertiesOf(message, this.user);
-      channel.publish(message.exchange, message.key, message.body, properties, (error) =>
-        done(error ? this.#unavailable(error) : undefined),
-      );
+      channel.publish(message.exchange, message.key, message.body, properties, (error) => {
+        // amqplib says "channel closed" here before it says why.
+        if (error) setImmediate(() => done(this.#unavailable(this.#lastTrouble ?? error)));
+        else done();
+      });
     });
   }
 
@@ -128,18 +130,10 @@ export class Broker extends EventEmitter {
     this.#asking.set(id, resolve);
     promise.catch(() => undefined);
     try {
-      const sent = await this.publish({
-        ...message,
-        replyTo: REPLY_QUEUE,
-        correlationId: id,
-        mandatory: true,
-      });
-      if (sent === 'returned') {
-        throw new UnavailableError(
-          'no_dispatcher',
-          'the broker has no queue for calls: start a dispatcher once',
-        );
-      }
+      const answerable = { replyTo: REPLY_QUEUE, correlationId: id, mandatory: true };
+      const sent = await this.publish({ ...message, ...answerable });
+      const remedy = 'the broker has no queue for calls: start a dispatcher once';
+      if (sent === 'returned') throw new UnavailableError('no_dispatcher', remedy);
       return await promise;
     } finally {
       this.#asking.delete(id);
@@ -175,7 +169,9 @@ export class Broker extends EventEmitter {
     const until = Date.now() + drainMs;
     while (this.#confirms.size > 0 && this.connected && Date.now() < until) await sleep(10);
     this.#closing.abort(new MegaError('closed', 'the connection to the broker was closed'));
-    await Promise.race([this.#model?.close(), sleep(drainMs)]);
+    await withDeadline(this.#model?.close() ?? Promise.resolve(), drainMs, () => new Error('late')).catch(
+      () => undefined,
+    );
     this.#lost(new Error('closed'));
   }
 

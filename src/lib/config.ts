@@ -98,9 +98,6 @@ function parse<S extends z.ZodType>(schema: S, path: string, env: Record<string,
     throw new InputError(
       'no_config',
       `no configuration: ${reasonOf(cause)} ${path}; name one with --config or $MEGA_CONFIG`,
-      {
-        cause,
-      },
     );
   }
   try {

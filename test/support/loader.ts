@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const loaderSource = join(import.meta.dirname, '../../src/agent/loader.sh');
 
-/** The shells a host may have as /bin/sh; `command` starts a script in it. */
+/** The shells a host may have as /bin/sh; `command` starts a script in it as sh would. */
 export const shells = [
   { name: 'dash', command: ['dash'] },
-  { name: 'bash', command: ['bash'] },
+  { name: 'bash', command: ['bash', '--posix'] },
   { name: 'busybox sh', command: ['busybox', 'sh'] },
 ].map((shell) => ({ ...shell, missing: !runs([...shell.command, '-c', 'exit 0']) }));
 export type Shell = (typeof shells)[number];

@@ -57,9 +57,10 @@ export function screenView(output: Output): View {
   };
 }
 
+/** `upgrade to 1.1.0 on all`: as its command reads. */
 export function whatOf(job: Job): string {
   const to = typeof job.args.to === 'string' ? ` to ${job.args.to}` : '';
-  return clean(`${job.type}${to} on ${job.target}`);
+  return clean(`${job.type.replace(/^client_/, '')}${to} on ${job.target}`);
 }
 
 export function countsOf(counts: Record<string, number>): string {
@@ -84,7 +85,11 @@ function lifeOf({ createdAt, finishedAt }: Job): string {
 function hostLines(tracker: Tracker, most: number): string[] {
   const all = [...tracker.standings.values()];
   const urgent = all.toSorted((a, b) => Number(b.failed) - Number(a.failed) || b.since - a.since);
-  const lines = urgent.slice(0, most).map((one) => `  ${clock(one.since)} ${lineOf(one)}`);
+  // In a steady order, so that a line stays where the eye has found it.
+  const steady = urgent
+    .slice(0, most)
+    .toSorted((a, b) => Number(b.failed) - Number(a.failed) || a.host.localeCompare(b.host));
+  const lines = steady.map((one) => `  ${clock(one.since)} ${lineOf(one)}`);
   return all.length > most ? [...lines, `  and ${all.length - most} more`] : lines;
 }
 

@@ -48,7 +48,7 @@ export async function buildPackage(options: PackageOptions): Promise<string> {
     await bundleAgent(sources, folder, prologue);
     const libraries = await bundleLibraries(sources, join(folder, 'lib'));
     writeJson(join(folder, 'lib', 'package.json'), libraryPackage(version, libraries));
-    copyFileSync(join(root, 'src', 'agent', 'loader.sh'), join(folder, 'loader.sh'));
+    copyFileSync(join(sources.folder, 'agent', 'loader.sh'), join(folder, 'loader.sh'));
     const runtime = `node-${process.versions.node}`;
     const about = { format: 1, name: 'mega', version, platforms, runtime, builtAt: timeOfSources(root) };
     writeJson(join(folder, 'manifest.json'), check(manifest, about));

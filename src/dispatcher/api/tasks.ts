@@ -6,6 +6,9 @@ import { sendOrder } from '../publish.ts';
 import { cancelTask, type EventRow, getTask, listEvents, listTasks, type TaskRow } from '../store/tasks.ts';
 import { ANYONE, fn, OPERATOR, type Room } from './function.ts';
 
+/** An answer must fit into one message. */
+const MOST_WITH_EVENTS = 200;
+
 const event = z.object({
   seq: z.number(),
   state: z.string(),
@@ -70,7 +73,7 @@ export const taskFunctions = [
   }),
   fn({
     name: 'get_all_task',
-    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "events" adds what the hosts said.',
+    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "events" adds what the hosts said, of at most 200 tasks a call.',
     callers: OPERATOR,
     input: z.object({
       job: z.uuid().optional(),
@@ -81,6 +84,7 @@ export const taskFunctions = [
     }),
     output: z.array(task),
     handler: async (room, { events, ...filter }) => {
+      if (events) filter.limit = Math.min(filter.limit, MOST_WITH_EVENTS);
       const rows = await listTasks(room.db, { ...filter, job: filter.job, host: filter.host });
       const said = Map.groupBy(
         events
