@@ -5,8 +5,8 @@ import {
   type ResultSetHeader,
   type RowDataPacket,
 } from 'mysql2/promise';
-import pRetry from 'p-retry';
 import { codeOf, MegaError, UnavailableError } from './errors.ts';
+import { retry } from './retry.ts';
 import { withDeadline } from './utils.ts';
 
 /**
@@ -63,7 +63,21 @@ const AWAY = new Set([
   'ER_SERVER_SHUTDOWN',
   'ER_CON_COUNT_ERROR',
   'ER_QUERY_INTERRUPTED',
-  'ER_CONNECTION_KILLED',
+  'ER_CLIENT_INTERACTION_TIMEOUT',
+]);
+/** MariaDB's "connection was killed", which a server that stops says; the driver has no name for it. */
+const KILLED = 1927;
+
+/** Errors of a server that is there and takes nothing for now: full, read-only (a standby), out of connections. */
+const REFUSING = new Set([
+  'ER_DISK_FULL',
+  'ER_RECORD_FILE_FULL',
+  'ER_OPTION_PREVENTS_STATEMENT',
+  'ER_READ_ONLY_MODE',
+  'ER_CANT_UPDATE_WITH_READLOCK',
+  'ER_TOO_MANY_USER_CONNECTIONS',
+  'ER_USER_LIMIT_REACHED',
+  'ER_OUT_OF_RESOURCES',
 ]);
 
 export function conn(url: string, options: ConnOptions = {}): Conn {
@@ -91,12 +105,9 @@ export function conn(url: string, options: ConnOptions = {}): Conn {
   return {
     ...direct,
     transaction: (work, { retries = 5 } = {}) =>
-      pRetry(() => attempt(pool, where, timeoutMs, work), {
-        retries,
-        minTimeout: 10,
-        maxTimeout: 500,
-        randomize: true,
-        shouldRetry: ({ error }) => RETRY.has(codeOf(error.cause)),
+      retry(() => attempt(pool, where, timeoutMs, work), {
+        ...{ retries, minTimeoutMs: 10, maxTimeoutMs: 500 },
+        when: (error) => RETRY.has(codeOf(error.cause)),
       }),
     close: () => pool.end(),
     [Symbol.asyncDispose]: () => pool.end(),
@@ -163,12 +174,13 @@ function queryable(on: Pool | PoolConnection, where: string, timeoutMs: number):
 function told(cause: unknown, where: string, what: string): MegaError {
   const code = codeOf(cause);
   const text = (cause as Error).message || code;
-  if (AWAY.has(code) || (cause as { fatal?: boolean }).fatal) {
-    if (code === 'ER_ACCESS_DENIED_ERROR')
-      return new MegaError('database_refused', `${where} refuses the user or password`, { cause });
-    return new UnavailableError('database_unavailable', `the database ${where} cannot be reached: ${text}`, {
-      cause,
-    });
+  const { fatal, errno } = cause as { fatal?: boolean; errno?: number };
+  if (code === 'ER_ACCESS_DENIED_ERROR')
+    return new UnavailableError('database_refused', `${where} refuses the user or password`, { cause });
+  const away = AWAY.has(code) || errno === KILLED || fatal;
+  if (away || REFUSING.has(code)) {
+    const how = away ? 'cannot be reached' : 'takes nothing for now';
+    return new UnavailableError('database_unavailable', `the database ${where} ${how}: ${text}`, { cause });
   }
   return new MegaError('database_error', `${where}: ${text} [${what}]`, { cause });
 }
