@@ -16,6 +16,7 @@ import { tellOutcome, tellWhatNext } from './demo/summary.ts';
 const root = resolve(import.meta.dirname, '..');
 const folder = join(root, '.mega/demo');
 const EXIT = { good: 0, failed: 1, badInput: 2, interrupted: 130 } as const;
+const sameSignalMs = 250;
 const longestTimerMs = 2 ** 31 - 1;
 
 const stopping = new AbortController();
@@ -53,11 +54,17 @@ async function demo(options: Options): Promise<number> {
   return faults.length === 0 ? EXIT.good : EXIT.failed;
 }
 
-/** The first signal stops in order; the second at once, and then all processes end by their own watchdogs. */
+/**
+ * The first signal stops in order; the second at once, and then all processes end by their own watchdogs. npm passes
+ * on the Ctrl-C that the terminal has given us already, so what comes right behind the first is the first.
+ */
 function stopOnSignals(): void {
+  let first = Number.POSITIVE_INFINITY;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
-      if (signal.aborted) process.exit(EXIT.interrupted);
+      if (performance.now() - first > sameSignalMs) process.exit(EXIT.interrupted);
+      if (Number.isFinite(first)) return;
+      first = performance.now();
       process.stderr.write('\ndemo: stopping (once more to stop at once) ...\n');
       stopping.abort(new Error('interrupted'));
     });

@@ -12,7 +12,7 @@ const task = '0198c0de-0000-7000-8000-000000000001';
 
 for (const shell of shells)
   describe(`the loader under ${shell.name}`, {
-    concurrency: true,
+    concurrency: 24,
     skip: shell.missing && `${shell.name} is not installed`,
     timeout: 120_000,
   }, () => {
@@ -42,7 +42,7 @@ function provesAndKeeps(shell: Shell): void {
     const swap = 'ln -s releases/2.0.0 "$home/new"; mv -T "$home/new" "$home/current"';
     fs.writeFileSync(home.at('releases/1.0.0/agent.mjs'), `${open}; nap 1.2; ${swap}; exit 75`);
     home.run();
-    await home.until('trial closed by 2.0.0', () => home.starts().length === 2 && !home.read('trial'));
+    await home.until('trial closed by 2.0.0', () => home.starts().length >= 2 && !home.read('trial'));
     assert.deepEqual(home.starts(), ['1.0.0', '2.0.0']);
     assert.match(home.read('trial.count')!, /^0001 0000000[1-9]\n$/);
   });
@@ -53,7 +53,7 @@ function provesAndKeeps(shell: Shell): void {
     const shadow = '(trap - TERM; while kill -0 $$; do sleep 0.02; done; rm "$state/trial") 2>/dev/null &';
     home.upgraded(`${shadow} beat_on`, { starts: 5, ticks: 2 });
     home.run();
-    await home.until('killed and started again', () => home.starts().length === 2);
+    await home.until('killed and started again', () => home.starts().length >= 2);
     assert.deepEqual(home.starts(), ['2.0.0', '2.0.0']);
     assert.equal(home.current(), '2.0.0');
     await home.says(/killing agent \d+: silent 2 ticks/);
@@ -158,7 +158,7 @@ function goesBack(shell: Shell): void {
     home.point('previous', '2.0.0');
     home.run();
     await home.until('verdict told', () => home.read('trial.failed') !== undefined);
-    await home.until('started again', () => home.starts().length === 2);
+    await home.until('started again', () => home.starts().length >= 2);
     assert.equal(home.current(), '2.0.0');
     await home.says(/no other release to go back to: staying at 2\.0\.0/);
   });
@@ -235,6 +235,7 @@ async function goesBackReadOnly(t: TestContext, shell: Shell): Promise<void> {
   await home.until('1.0.0 runs', () => home.starts().at(-1) === '1.0.0');
   assert.equal(home.current(), '1.0.0');
   assert.ok(home.starts().filter((release) => release === '2.0.0').length === 2, home.story());
+  await home.says(/cannot write into/);
   assert.equal(home.output.match(/cannot write into/g)?.length, 1, 'said once');
   await sleep(2500);
   assert.equal(home.starts().length, 3, 'the trial that cannot be removed does not tick against 1.0.0');
@@ -299,13 +300,13 @@ function badFiles(shell: Shell): void {
 
   it('goes on counting by memory when a trial goes bad under way', async () => {
     await using home = new LoaderHome(shell);
-    home.upgraded('beat_on', { ticks: 4 });
+    home.upgraded('beat_on', { ticks: 8 });
     home.run();
-    await home.until('2.0.0 runs', () => home.starts().length === 1);
+    await home.until('2.0.0 runs', () => home.starts().length >= 1);
     home.write('trial', '');
     home.write('trial.count', '');
     await expectBack(home, 'unreadable trial');
-    await home.says(/killing agent \d+: silent 4 ticks/);
+    await home.says(/killing agent \d+: silent 8 ticks/);
   });
 }
 
@@ -320,7 +321,8 @@ function restarts(shell: Shell): void {
       .notes('start')
       .slice(1)
       .map((start, i) => start.atMs - ends[i]!.atMs);
-    assert.ok(Math.min(...gaps) < 300, `gaps of ${gaps.map(Math.round)} ms`);
+    // bash notices the end of a child at its tick only: see wake_at_end_of_agent.
+    assert.ok(Math.min(...gaps) < (shell.name === 'bash' ? 1300 : 300), `gaps of ${gaps.map(Math.round)} ms`);
     fs.writeFileSync(home.at('releases/1.0.0/agent.mjs'), 'exit 0');
     await sleep(1500);
     const before = home.starts().length;
@@ -337,6 +339,7 @@ function restarts(shell: Shell): void {
     await home.until('beats', () => home.read('alive') !== undefined);
     assert.equal(home.current(), '2.0.0');
     assert.match(home.read('trial.count')!, /^0001 /);
+    await home.says(/holds the lock/);
     assert.equal(home.output.match(/holds the lock/g)?.length, 1, 'said once');
   });
 
@@ -344,7 +347,7 @@ function restarts(shell: Shell): void {
     await using home = new LoaderHome(shell);
     fs.writeFileSync(home.at('releases/1.0.0/agent.mjs'), 'exit 1');
     home.run();
-    await home.until('four starts', () => home.starts().length === 4);
+    await home.until('four starts', () => home.starts().length >= 4);
     const at = home.notes('start').map((note) => note.atMs);
     assert.ok(at[3]! - at[2]! > 3000 && at[2]! - at[1]! > 1000, `starts at ${at.map((ms) => ms - at[0]!)}`);
     assert.equal(home.current(), '1.0.0');
@@ -355,7 +358,7 @@ function restarts(shell: Shell): void {
     fs.writeFileSync(home.at('etc/loader.conf'), '# limits\nhang_ticks=$(touch /tmp/no)\nhang_ticks=2');
     fs.writeFileSync(home.at('releases/1.0.0/agent.mjs'), 'beat; while :; do nap 0.5; done');
     home.run();
-    await home.until('started again', () => home.starts().length === 2);
+    await home.until('started again', () => home.starts().length >= 2);
     await home.says(/killing agent \d+: hung 2 ticks/);
   });
 }
@@ -401,8 +404,8 @@ function lifecycle(shell: Shell): void {
     const [kbBefore, from] = [memoryKb(loader.pid!), ticks()];
     await home.until('3000 ticks more', () => ticks() > from + 3000);
     const growth = memoryKb(loader.pid!) - kbBefore;
-    // bash keeps 32 bytes for each of its last 32,768 children; the leaks there were grew by 140 to 690 KB here.
-    assert.ok(growth < 120, `${growth} KB more`);
+    // Ways of waiting that leaked grew by 90 to 690 KB here.
+    assert.ok(growth < 70, `${growth} KB more`);
   });
 
   it('passes HUP on to an agent that listens', async () => {
@@ -417,7 +420,7 @@ function lifecycle(shell: Shell): void {
   it('refuses to run twice in one home', async () => {
     await using home = new LoaderHome(shell);
     const loader = home.run();
-    await home.until('agent runs', () => home.starts().length === 1);
+    await home.until('agent runs', () => home.starts().length >= 1);
     const second = await home.command('run');
     assert.equal(second.code, 1);
     assert.match(second.output, new RegExp(`already running as pid ${loader.pid}\n`));
@@ -429,7 +432,7 @@ function lifecycle(shell: Shell): void {
     home.write('loader.pid', `${process.pid}\n`);
     home.write('agent.pid', `${process.pid}\n`);
     home.run();
-    await home.until('agent runs', () => home.starts().length === 1);
+    await home.until('agent runs', () => home.starts().length >= 1);
   });
 
   for (const [what, behaviour, notes] of [
@@ -442,10 +445,11 @@ function lifecycle(shell: Shell): void {
       const first = home.run();
       await home.until('agent beats', () => home.read('alive') !== undefined && !!home.read('agent.pid'));
       kill(first.pid!);
+      await ended(first, 'exit');
       const orphan = home.notes('start')[0]!.pid;
       assert.ok(lives(orphan));
       home.run();
-      await home.until('another agent', () => home.starts().length === 2);
+      await home.until('another agent', () => home.starts().length >= 2);
       assert.ok(!lives(orphan));
       assert.equal(home.notes('TERM').length, notes);
     });
@@ -457,13 +461,13 @@ function lifecycle(shell: Shell): void {
       output: 'mega_client: not running, release 1.0.0\n',
     });
     assert.equal((await home.command('start')).code, 0);
-    await home.until('agent runs', () => home.starts().length === 1);
+    await home.until('agent runs', () => home.starts().length >= 1);
     const status = await home.command('status');
     assert.equal(status.code, 0);
     assert.match(status.output, /running as pid \d+, agent pid \d+, release 1\.0\.0\n/);
     assert.match((await home.command('start')).output, /already running/);
     assert.equal((await home.command('restart')).code, 0);
-    await home.until('second agent runs', () => home.starts().length === 2);
+    await home.until('second agent runs', () => home.starts().length >= 2);
     fs.symlinkSync(home.loader, home.at('etc/mega_client'));
     const linked = new LoaderHome(shell);
     await using _ = linked;

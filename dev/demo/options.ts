@@ -16,8 +16,9 @@ Servers of your own serve instead when MEGA_TEST_RABBITMQ and MEGA_TEST_MYSQL na
 
 Exit codes: 0 all went as it should; 1 something did not; 2 wrong usage; 130 ended before that by Ctrl-C.
 
-Example:
+Examples:
   npm run demo -- --hosts 3 --once
+  npm run --silent demo -- --once --json     (npm without --silent prints two lines of its own on stdout)
 `;
 
 /** The command line cannot be meant so; the message is one line. */

@@ -12,12 +12,14 @@ export class AgentProcess {
   readonly home: Home;
   #process: ServerProcess | undefined;
   #shell: string[];
+  #env: Record<string, string>;
   #retired = false;
 
-  constructor(id: string, home: Home, shell: string[] = ['/bin/sh']) {
+  constructor(id: string, home: Home, shell: string[] = ['/bin/sh'], env: Record<string, string> = {}) {
     this.id = id;
     this.home = home;
     this.#shell = shell;
+    this.#env = env;
   }
 
   /** Starts the loader, unless it runs. */
@@ -27,7 +29,7 @@ export class AgentProcess {
     this.#process = await startProcess({
       command,
       args: [...args, this.home.loader, 'run'],
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...this.#env },
       cwd: this.home.root,
       logFile: this.loaderLog,
     });

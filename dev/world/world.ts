@@ -77,6 +77,11 @@ export class World implements AsyncDisposable {
     return `${this.servers.mariadb.url}/mega_${this.name}`;
   }
 
+  /** In the environment of all its processes, by which they can be found. */
+  get #mark() {
+    return { [folderVariable]: this.folder };
+  }
+
   /** A connection to the dispatchers' database. */
   database(): Conn {
     return this.#opened.use(conn(this.databaseUrl, { connections: 2 }));
@@ -84,7 +89,7 @@ export class World implements AsyncDisposable {
 
   /** Runs the command line as this world's operator; standard output. */
   async mega(...args: string[]): Promise<string> {
-    const env = { ...process.env, MEGA_CONFIG: this.operatorConfig, [folderVariable]: this.folder };
+    const env = { ...process.env, MEGA_CONFIG: this.operatorConfig, ...this.#mark };
     const options = { env, maxBuffer: 64 << 20, signal: this.#options.signal };
     return (await promisify(execFile)(mega, args, options)).stdout;
   }
@@ -107,7 +112,7 @@ export class World implements AsyncDisposable {
     const dispatcher = await startProcess({
       command: mega,
       args: ['dispatcher', '--config', this.dispatcherConfig],
-      env: { PATH: process.env.PATH ?? '' },
+      env: { PATH: process.env.PATH ?? '', ...this.#mark },
       cwd: this.folder,
       logFile,
     });
@@ -151,7 +156,7 @@ export class World implements AsyncDisposable {
     const config = homeAt(home).config;
     const settings = { heartbeatMs: 1_000, reconnectMs: 500, arbitrationMs: 3_000, ...this.#options.agent };
     writeFileSync(config, JSON.stringify({ ...JSON.parse(readFileSync(config, 'utf8')), ...settings }));
-    const agent = new AgentProcess(id, homeAt(home));
+    const agent = new AgentProcess(id, homeAt(home), undefined, this.#mark);
     this.#opened.defer(() => agent.retire());
     this.#opened.defer(() => this.#management.deleteUser(id).then(() => undefined));
     return agent;

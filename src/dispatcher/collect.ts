@@ -35,7 +35,7 @@ export class Collector {
     this.#subscription = this.#subscribe();
   }
 
-  /** How long it has been reading without a break, in ms; silence of a host means nothing before that. */
+  /** How long it has been reading and recording without a break, in ms; silence of a host means nothing before that. */
   get steadyMs(): number {
     return this.#openSince === undefined || !this.#subscription.open ? 0 : Date.now() - this.#openSince;
   }
@@ -97,8 +97,7 @@ export class Collector {
           this.#context,
           batch.map((one) => one.said),
         );
-        for (const { message } of batch) message.ack();
-        this.#held.splice(0, batch.length);
+        this.#done(batch);
         since = undefined;
       } catch (error) {
         since ??= Date.now();
@@ -114,8 +113,7 @@ export class Collector {
     for (const one of batch) {
       try {
         await record(this.#context, [one.said]);
-        one.message.ack();
-        this.#held.shift();
+        this.#done([one]);
       } catch (error) {
         if (error instanceof UnavailableError) return;
         await this.#giveUp(one, error);
@@ -125,12 +123,25 @@ export class Collector {
 
   async #giveUp(one: Held, error: unknown): Promise<void> {
     await park(this.#context, one.message, `not recorded: ${describe(error)}`);
-    this.#held.shift();
+    this.#forget([one]);
+  }
+
+  #done(recorded: Held[]): void {
+    for (const { message } of recorded) message.ack();
+    this.#forget(recorded);
+    this.#openSince ??= Date.now();
+  }
+
+  /** By what they are, not by their number: a new channel may have put others in their place meanwhile. */
+  #forget(batch: Held[]): void {
+    const gone = new Set(batch);
+    this.#held = this.#held.filter((one) => !gone.has(one));
   }
 
   /** False when what is held was given back. */
   async #bear(since: number): Promise<boolean> {
     const { logger } = this.#context;
+    this.#openSince = undefined; // what hosts say now is not recorded: to the store they are silent
     if (this.#stop.signal.aborted) return false;
     await sleep(500, this.#stop.signal).catch(() => undefined);
     if (Date.now() - since < PATIENCE_MS) return true;

@@ -4,11 +4,12 @@ import { uuidv7 } from '../lib/utils.ts';
 import type { Context } from './context.ts';
 
 const MAX_PARKED_BYTES = 64 << 10;
+const AGAIN_MS = 1_000;
 
 /**
  * Puts what cannot be used into `mega.dead` with the reason and the sender in headers of ours (to publish again
  * under another's `user-id` would close the channel), then acknowledges it. Fails quietly: what could not be
- * parked now comes again.
+ * parked now comes again after a pause.
  */
 export async function park(context: Context, message: Incoming, reason: string): Promise<void> {
   const sender = message.userId || 'unknown';
@@ -17,7 +18,7 @@ export async function park(context: Context, message: Incoming, reason: string):
     await parkBody(context, message.body, { reason, sender, type: message.type });
     message.ack();
   } catch {
-    message.nack(true);
+    setTimeout(() => message.nack(true), AGAIN_MS).unref();
   }
 }
 

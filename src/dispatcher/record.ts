@@ -22,7 +22,8 @@ export async function record(context: Context, batch: Said[]): Promise<void> {
     await markSeen(db, latest(batch.filter(is('heartbeat'))));
     return recordTasks(db, about);
   });
-  await finishJobs(context.db, touched);
+  // In a transaction, since that is tried again after a deadlock.
+  if (touched.length > 0) await context.db.transaction((db) => finishJobs(db, touched));
   for (const one of batch.filter(is('parked'))) await parkForHost(context, one);
   for (const one of batch.filter(is('answer'))) noteAnswer(context, one);
 }

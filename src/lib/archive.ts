@@ -7,6 +7,9 @@ import { InputError } from './errors.ts';
 export const MAX_UNPACKED_BYTES = 512 << 20;
 export const MAX_ENTRIES = 20_000;
 
+/** Errors that are the disk's and not the archive's. */
+const DISK = /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|EIO|EMFILE|ENFILE)$/;
+
 /**
  * Packs the files of a folder, the same bytes for the same content.
  */
@@ -51,7 +54,7 @@ export async function unpack(file: string, folder: string): Promise<void> {
     },
   }).catch((cause: unknown) => {
     const code = (cause as NodeJS.ErrnoException).code;
-    if (refused || code === 'ENOSPC' || code === 'EACCES' || code === 'EROFS') throw refused ?? cause;
+    if (refused || DISK.test(code ?? '')) throw refused ?? cause;
     throw new InputError('bad_archive', `the package cannot be unpacked: ${(cause as Error).message}`, {
       cause,
     });

@@ -3,6 +3,8 @@ import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessa
 import { brokerUnavailable, whatToDo } from './broker-errors.ts';
 import { Confirms, type PublishOutcome } from './confirms.ts';
 import { describe, MegaError, UnavailableError } from './errors.ts';
+import { type Outgoing, propertiesOf } from './outgoing.ts';
+import { REPLY_QUEUE } from './topology.ts';
 import { sleep, withDeadline } from './utils.ts';
 
 /**
@@ -13,22 +15,6 @@ import { sleep, withDeadline } from './utils.ts';
  * wrong on one (403, 404, a deleted queue) does not end the others; each is opened again on the next
  * connection, or after a pause on the same one.
  */
-export type Outgoing = {
-  exchange: string;
-  key: string;
-  body: Buffer;
-  type: string;
-  messageId: string;
-  correlationId?: string;
-  replyTo?: string;
-  headers?: Record<string, unknown>;
-  /** Transient messages are not written to disk by the broker. */
-  transient?: boolean;
-  /** Time to live in the queue. */
-  expiresMs?: number;
-  mandatory?: boolean;
-};
-
 export type { Channel, ConsumeMessage } from 'amqplib';
 
 export type BrokerOptions = {
@@ -42,8 +28,6 @@ export type BrokerOptions = {
   reconnectMs?: number;
 };
 
-const REPLY_QUEUE = 'amq.rabbitmq.reply-to';
-
 /**
  * Events: `connected`; `disconnected` (error); `trouble` (text a person can read: refused, blocked, ...).
  */
@@ -54,7 +38,7 @@ export class Broker extends EventEmitter {
   #connection: ChannelModel | undefined;
   #publisher: ConfirmChannel | undefined;
   #confirms = new Confirms();
-  #asking = new Map<string, (body: Buffer) => void>();
+  #asking = new Map<string, { resolve: (body: Buffer) => void; reject: (error: Error) => void }>();
   #blocked: string | undefined;
   #lastTrouble: Error | undefined;
   #closing = new AbortController();
@@ -116,8 +100,8 @@ export class Broker extends EventEmitter {
   }
 
   /**
-   * Publishes with direct reply-to and waits for the one answer; errors: `unavailable`, `no_answer`, and
-   * `no_dispatcher` when no queue takes calls.
+   * Publishes with direct reply-to and waits for the one answer; errors: `broker_unavailable` (the connection was
+   * lost), `no_answer`, and `no_dispatcher` when no queue takes calls.
    */
   async ask(message: Outgoing, timeoutMs: number): Promise<Buffer> {
     const id = message.messageId;
@@ -127,7 +111,7 @@ export class Broker extends EventEmitter {
     const silence = `no dispatcher answered within ${timeoutMs} ms; is one running?`;
     const fail = () => reject(new UnavailableError('no_answer', silence));
     late.addEventListener('abort', fail, { once: true });
-    this.#asking.set(id, resolve);
+    this.#asking.set(id, { resolve, reject });
     promise.catch(() => undefined);
     try {
       const answerable = { replyTo: REPLY_QUEUE, correlationId: id, mandatory: true };
@@ -200,13 +184,15 @@ export class Broker extends EventEmitter {
   }
 
   #answered(message: ConsumeMessage | null): void {
-    if (message) this.#asking.get(String(message.properties.correlationId))?.(message.content);
+    if (message) this.#asking.get(String(message.properties.correlationId))?.resolve(message.content);
   }
 
   #lost(error: Error): void {
     this.#connection = undefined;
     this.#publisher = undefined;
     this.#confirms.failAll(this.#unavailable(error));
+    // An answer goes to the connection that asked, and that is gone.
+    for (const { reject } of this.#asking.values()) reject(this.#unavailable(error));
     this.emit('disconnected', error);
     if (!this.#closing.signal.aborted) this.#trouble(error);
   }
@@ -230,20 +216,4 @@ function open(options: Required<BrokerOptions>, setup: (model: ChannelModel) => 
     clientProperties: { connection_name: options.name },
     recovery: { setup, waitForConnect: false, calculateDelay: () => Math.random() * options.reconnectMs },
   });
-}
-
-function propertiesOf(message: Outgoing, user: string) {
-  return {
-    contentType: 'application/json',
-    persistent: !message.transient,
-    type: message.type,
-    messageId: message.messageId,
-    timestamp: Math.floor(Date.now() / 1000),
-    userId: user,
-    mandatory: message.mandatory ?? false,
-    headers: message.headers ?? {},
-    ...(message.correlationId ? { correlationId: message.correlationId } : {}),
-    ...(message.replyTo ? { replyTo: message.replyTo } : {}),
-    ...(message.expiresMs ? { expiration: String(message.expiresMs) } : {}),
-  };
 }

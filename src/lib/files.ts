@@ -7,7 +7,7 @@ import {
   renameSync,
   symlinkSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
@@ -19,7 +19,7 @@ export function writeDurably(path: string, text: string, mode = 0o600): void {
   const beside = join(dirname(path), `.${basename(path)}.new`);
   const file = openSync(beside, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, mode);
   try {
-    writeSync(file, text);
+    writeFileSync(file, text); // writes on after a part, and throws when there is no room
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -161,7 +161,12 @@ export type Call = z.infer<typeof call>;
 
 export const reply = z.discriminatedUnion('ok', [
   z.object({ v, ok: z.literal(true), result: z.unknown() }),
-  z.object({ v, ok: z.literal(false), error: z.object({ code: z.string(), message: z.string() }) }),
+  z.object({
+    v,
+    ok: z.literal(false),
+    /** `later`: the dispatcher could not answer now, and asking again may help. */
+    error: z.object({ code: z.string(), message: z.string(), later: z.boolean().default(false) }),
+  }),
 ]);
 export type Reply = z.infer<typeof reply>;
 
@@ -179,7 +184,7 @@ export const artifact = z.object({
 });
 export type Artifact = z.infer<typeof artifact>;
 
-/** `manifest.json` in a package; see docs/packages. */
+/** `manifest.json` in a package. */
 export const manifest = z.object({
   format: z.literal(1),
   name: z.literal('mega'),

@@ -1,6 +1,6 @@
 import { Broker } from './broker.ts';
 import { type ClientConfig, loadClientConfig } from './config.ts';
-import { MegaError } from './errors.ts';
+import { MegaError, UnavailableError } from './errors.ts';
 import { decode, encode, reply } from './messages.ts';
 import { EXCHANGE, upKey } from './topology.ts';
 import { uuidv7 } from './utils.ts';
@@ -19,7 +19,7 @@ export type CallOptions = {
  *     const hosts = await sender.call('get_all_server');
  *
  * Errors bear the dispatcher's own code (`unknown_function`, `refused`, `bad_argument`, ...), or ours:
- * `broker_unavailable`, `no_dispatcher`, `no_answer`.
+ * `broker_unavailable`, `no_dispatcher`, `no_answer`. An UnavailableError, whosever it is, may be asked again.
  */
 export type Sender = AsyncDisposable & { call: Call };
 
@@ -61,6 +61,7 @@ export function caller(broker: Broker): Call {
     };
     const answer = decode(reply, await broker.ask(message, timeoutMs));
     if (answer.ok) return answer.result as T;
-    throw new MegaError(answer.error.code, answer.error.message);
+    const { code, message: text, later } = answer.error;
+    throw later ? new UnavailableError(code, text) : new MegaError(code, text);
   };
 }

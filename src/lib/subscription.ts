@@ -28,6 +28,7 @@ export type SubscribeOptions = {
   arguments?: () => Record<string, unknown>;
   /** Pause before another try after the broker refused or ended the subscription. */
   retryMs?: number;
+  /** Called for each new channel, before its first message can arrive: what came on the one before comes again. */
   onOpen?: () => void;
   /** Why it could not be opened, or was ended by the broker (`cancelled`: the queue was deleted). */
   onTrouble?: (error: Error) => void;
@@ -98,12 +99,12 @@ export class Subscription {
           ended.reject(new MegaError('cancelled', `the broker ended the consumer: ${queue} was deleted`));
         else if (!stop.aborted) this.#handler(incoming(channel, message));
       };
+      this.#options.onOpen?.(); // deliveries that come along with the broker's consent are handled before we go on
       const { consumerTag } = await channel.consume(queue, take, {
         exclusive,
         arguments: this.#options.arguments?.(),
       });
       this.#channel = channel;
-      this.#options.onOpen?.();
       await ended.promise;
       await channel.cancel(consumerTag);
     } finally {

@@ -13,6 +13,9 @@ export const QUEUE = {
   dead: 'mega.dead',
 } as const;
 
+/** Direct reply-to: the broker makes of it an address that only the one who asked can read. */
+export const REPLY_QUEUE = 'amq.rabbitmq.reply-to';
+
 export type QueueSpec = { name: string; arguments: Record<string, unknown> };
 export type BindingSpec = { queue: string; exchange: string; key: string };
 

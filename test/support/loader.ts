@@ -238,9 +238,10 @@ export function trialLine({
   return `1 0198c0de-0000-7000-8000-000000000001 ${from} ${to} ${starts} ${ticks} ${still} end\n`;
 }
 
-export async function ended(child: ChildProcess): Promise<void> {
+/** Waits for its exit ('exit'), or until its output is closed too, which a child of it may hold open. */
+export async function ended(child: ChildProcess, how: 'exit' | 'close' = 'close'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  await new Promise((resolve) => child.once('close', resolve));
+  await new Promise((resolve) => child.once(how, resolve));
 }
 
 export function kill(pid: number): void {

@@ -10,14 +10,15 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { InputError, type MegaError, UnavailableError } from '../../lib/errors.ts';
+import { codeOf, describe, InputError } from '../../lib/errors.ts';
 import { readIfThere, writeDurably } from '../../lib/files.ts';
 import { type Artifact, artifact, check, chunkHeaders, type UpgradeArgs } from '../../lib/messages.ts';
 import { type Incoming, Subscription } from '../../lib/subscription.ts';
 import { sleep } from '../../lib/utils.ts';
 import type { Room } from '../room.ts';
+import { namingFullDisk } from './disk.ts';
 
 const PREFETCH = 4;
 /** Without a new chunk for so long the dispatcher is asked for the artifact again. */
@@ -25,6 +26,9 @@ const IDLE_MS = 15_000;
 const ASK_PAUSE_MS = 1_000;
 const ASK_TIMEOUT_MS = 60_000;
 const SAVE_EVERY = 32;
+
+/** What passes by itself (I5): an outage of ours, or one the dispatcher tells of; classes do not travel, codes do. */
+const PASSING = /_unavailable$|^(no_answer|no_dispatcher|stream_gone|internal)$/;
 
 /** What is on disk of a download: which chunks, and from which offset of the stream to read on. */
 const progress = z.object({ offset: z.number(), have: z.array(z.number()) });
@@ -34,7 +38,11 @@ const progress = z.object({ offset: z.number(), have: z.array(z.number()) });
  * passed over, resumed where a dead attempt left off. Lasts until `signal` is aborted if it must: a broker or
  * dispatcher that is away is no failure of the download.
  */
-export async function download(room: Room, args: UpgradeArgs, signal: AbortSignal): Promise<string> {
+export function download(room: Room, args: UpgradeArgs, signal: AbortSignal): Promise<string> {
+  return namingFullDisk(room.home.downloads, () => fetchAll(room, args, signal));
+}
+
+async function fetchAll(room: Room, args: UpgradeArgs, signal: AbortSignal): Promise<string> {
   const { home, logger } = room;
   mkdirSync(home.downloads, { recursive: true });
   const file = join(home.downloads, args.sha256);
@@ -69,6 +77,7 @@ async function findArtifact(
 ): Promise<Artifact> {
   const reply = z.object({ artifact: artifact.nullable() });
   let renew = again;
+  let told = '';
   for (;;) {
     signal.throwIfAborted();
     try {
@@ -79,7 +88,10 @@ async function findArtifact(
       if (answer.artifact)
         throw new InputError('corrupt', 'the dispatcher offers an artifact of another size');
     } catch (error) {
-      if (!(error instanceof UnavailableError) && (error as MegaError).code !== 'internal') throw error;
+      if (!PASSING.test(codeOf(error))) throw error;
+      if (codeOf(error) !== told)
+        room.logger.info({ error: describe(error) }, 'the package cannot be had yet');
+      told = codeOf(error);
     }
     await sleep(ASK_PAUSE_MS * (0.5 + Math.random()), signal);
   }
@@ -149,13 +161,7 @@ class Part {
     const good = headers.success && this.#fits(headers.data.index, headers.data.sha256, message.body);
     const fresh = good && !this.#have.has(headers.data.index);
     if (fresh) {
-      writeSync(
-        this.#file,
-        message.body,
-        0,
-        message.body.length,
-        headers.data.index * this.#about.chunkBytes,
-      );
+      this.#write(message.body, headers.data.index * this.#about.chunkBytes);
       this.#have.add(headers.data.index);
     }
     if (typeof at === 'number') this.offset = at;
@@ -167,9 +173,18 @@ class Part {
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.#unsaved > 0) this.#save();
+    } catch {
+      // A full disk: what ended the download says so; this would only hide it.
+      rmSync(join(dirname(this.#path), `.${basename(this.#path)}.have.new`), { force: true });
     } finally {
       closeSync(this.#file);
     }
+  }
+
+  /** On a disk that runs full the system writes a part and says no error until it is asked to write the rest. */
+  #write(bytes: Buffer, at: number): void {
+    let done = 0;
+    while (done < bytes.length) done += writeSync(this.#file, bytes, done, bytes.length - done, at + done);
   }
 
   #fits(index: number, sha256: string, body: Buffer): boolean {

@@ -34,7 +34,11 @@ export class Refusal extends MegaError {
 }
 
 /** Throws a {@link Refusal} that names the reason and the remedy, before anything is fetched. */
-export async function preflight(room: Room, args: UpgradeArgs): Promise<void> {
+export async function preflight(
+  room: Room,
+  args: UpgradeArgs,
+  hookTimeoutMs = HOOK_TIMEOUT_MS,
+): Promise<void> {
   const { home, version, journal } = room;
   if (args.to === version) throw new Refusal('already_there', `${version} runs already`);
   if (args.expect !== null && args.expect !== version) {
@@ -56,7 +60,7 @@ export async function preflight(room: Room, args: UpgradeArgs): Promise<void> {
       `current names ${versionAt(home.current)}, but ${version} runs: restart the agent`,
     );
   }
-  await runHooks(home);
+  await runHooks(home, hookTimeoutMs);
 }
 
 function checkRuntime(home: Home, runtime: string): void {
@@ -99,23 +103,30 @@ function checkSpace(home: Home, size: number): void {
 }
 
 /** Executables in `etc/preflight.d`, in order of name; one that does not exit 0 postpones the upgrade. */
-async function runHooks(home: Home): Promise<void> {
+async function runHooks(home: Home, timeoutMs: number): Promise<void> {
   if (!existsSync(home.preflight)) return;
   for (const name of readdirSync(home.preflight).sort()) {
     if (name.startsWith('.')) continue;
     const hook = join(home.preflight, name);
     const options = {
-      timeout: HOOK_TIMEOUT_MS,
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL' as const, // one that ignores SIGTERM would hold the upgrade for ever (I6)
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
       cwd: home.root,
     };
-    await promisify(execFile)(hook, [], options).catch((error: { stdout?: string; stderr?: string }) => {
-      const words =
-        `${error.stdout ?? ''}\n${error.stderr ?? ''}`.trim().split('\n').at(-1) || describe(error);
-      throw new Refusal('postponed', `the check ${name} says not now: ${words}`, true);
+    await promisify(execFile)(hook, [], options).catch((error: HookError) => {
+      const late = error.killed ? `it did not end within ${timeoutMs / 1000} s` : '';
+      const words = `${error.stdout ?? ''}\n${error.stderr ?? ''}`.trim().split('\n').at(-1);
+      throw new Refusal(
+        'postponed',
+        `the check ${name} says not now: ${late || words || describe(error)}`,
+        true,
+      );
     });
   }
 }
+
+type HookError = { killed?: boolean; stdout?: string; stderr?: string };
 
 function refusing<T>(look: () => T): T {
   try {

@@ -7,13 +7,14 @@ import { linkDurably, readIfThere, writeDurably } from '../../lib/files.ts';
 import { type Home, releaseLink, versionAt } from '../../lib/home.ts';
 import type { UpgradeArgs } from '../../lib/messages.ts';
 import { stageRelease, sweepReleases } from '../../lib/release.ts';
+import { namingFullDisk } from './disk.ts';
 import { openTrial } from './trial.ts';
 
 const SELF_TEST_MS = 30_000;
 
 /** Puts the release in its place, and lets it show that it starts at all, before anything is switched. */
 export async function stage(home: Home, file: string, args: UpgradeArgs, signal: AbortSignal): Promise<void> {
-  await stageRelease(home, file, args.to);
+  await namingFullDisk(home.releases, () => stageRelease(home, file, args.to));
   signal.throwIfAborted();
   const folder = home.release(args.to);
   const command = [join(folder, 'runtime', 'bin', 'node'), join(folder, 'agent.mjs')] as const;

@@ -1,4 +1,4 @@
-import { readIfThere, removeDurably, writeDurably } from '../../lib/files.ts';
+import { readIfThere, removeDurably, syncFolder, writeDurably } from '../../lib/files.ts';
 import type { Home } from '../../lib/home.ts';
 import type { Trial } from '../../lib/messages.ts';
 
@@ -26,6 +26,7 @@ export function closeTrial(home: Home): void {
 
 /** The loader's word was heard and written into the journal. */
 export function forgetFailedTrial(home: Home): void {
+  syncFolder(home.root); // the loader cannot sync its swap of `current`: durable before its word goes
   removeDurably(home.trialFailed);
   removeDurably(home.trialCount);
 }

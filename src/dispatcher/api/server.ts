@@ -1,13 +1,15 @@
-import { codeOf, describe, MegaError, UnavailableError } from '../../lib/errors.ts';
+import { describe, MegaError, UnavailableError } from '../../lib/errors.ts';
 import { call, decode, encode, type Reply } from '../../lib/messages.ts';
 import { type Incoming, Subscription } from '../../lib/subscription.ts';
-import { OPERATOR_PREFIX, QUEUE } from '../../lib/topology.ts';
+import { OPERATOR_PREFIX, QUEUE, REPLY_QUEUE } from '../../lib/topology.ts';
 import { HOST_ID } from '../../lib/utils.ts';
 import { park } from '../park.ts';
 import type { Caller, Room } from './function.ts';
 import { dispatch } from './registry.ts';
 
 const PREFETCH = 64;
+const PUBLISHER_MS = 10_000;
+const AGAIN_MS = 1_000;
 
 /** Answers the calls in `mega.api`. Any dispatcher may take any call. */
 export function serveCalls(room: Room): Subscription {
@@ -29,25 +31,38 @@ async function answer(room: Room, message: Incoming): Promise<void> {
   } catch (error) {
     return park(room, message, describe(error));
   }
-  const reply = await carryOut(room, asked);
-  // A caller that has gone away gets nothing, and the broker drops the answer.
-  const address = { exchange: '', key: message.replyTo, correlationId: message.correlationId };
-  await room.publisher
-    .publish({
-      ...address,
-      type: 'reply',
-      messageId: message.messageId,
-      body: encode(reply),
-      transient: true,
-    })
-    .catch((error: unknown) => room.logger.warn({ error: describe(error) }, 'an answer was not sent'));
-  message.ack();
+  try {
+    // Of our two connections this one may come back later: until then there is no way to answer.
+    await room.publisher.ready(PUBLISHER_MS);
+    await sendReply(room, message, await carryOut(room, asked));
+    message.ack();
+  } catch (error) {
+    room.logger.warn({ fn: asked.asked.fn, error: describe(error) }, 'an answer was not sent');
+    // Every call may be carried out again, by its key; once is enough, since the caller asks again itself.
+    if (message.redelivered) message.ack();
+    else setTimeout(() => message.nack(true), AGAIN_MS).unref();
+  }
+}
+
+/** A caller that has gone away gets nothing, and the broker drops the answer. */
+async function sendReply(room: Room, { replyTo, correlationId, messageId }: Incoming, reply: Reply) {
+  const address = { exchange: '', key: replyTo, correlationId };
+  await room.publisher.publish({
+    ...address,
+    type: 'reply',
+    messageId,
+    body: encode(reply),
+    transient: true,
+  });
 }
 
 function read(message: Incoming) {
   const asked = decode(call, message.body);
   if (!message.replyTo || !message.messageId)
     throw new MegaError('malformed', 'a call needs reply-to and message-id');
+  // We may write to any queue and a caller may not: through us it must reach none but its own.
+  if (!message.replyTo.startsWith(`${REPLY_QUEUE}.`))
+    throw new MegaError('wrong_reply_to', `an answer goes to the caller alone, not to ${message.replyTo}`);
   return { asked, caller: callerOf(message) };
 }
 
@@ -55,16 +70,14 @@ async function carryOut(room: Room, { asked, caller }: ReturnType<typeof read>):
   try {
     return { v: 1, ok: true, result: await dispatch(room, asked, caller) };
   } catch (error) {
-    const known = error instanceof MegaError;
-    if (!known || error instanceof UnavailableError) {
-      room.logger.error({ fn: asked.fn, caller: caller.id, error: describe(error) }, 'a call failed');
-    }
     // What is not ours may hold anything; the log has it, the caller need not.
-    const told =
-      known && codeOf(error) !== 'database_error'
-        ? describe(error)
-        : 'the dispatcher failed; its log says why';
-    return { v: 1, ok: false, error: { code: known ? error.code : 'internal', message: told } };
+    const known = error instanceof MegaError && error.code !== 'database_error';
+    const later = !known || error instanceof UnavailableError;
+    if (later)
+      room.logger.error({ fn: asked.fn, caller: caller.id, error: describe(error) }, 'a call failed');
+    const message = known ? describe(error) : 'the dispatcher failed; its log says why';
+    const code = error instanceof MegaError ? error.code : 'internal';
+    return { v: 1, ok: false, error: { code, message, later } };
   }
 }
 

@@ -15,7 +15,7 @@ import type { Op } from './trace.ts';
  * A disk under a page cache, as POSIX promises it and no more: content is safe once its file was synced, a name
  * once its folder was. What is there at the beginning is safe.
  */
-type File = { kind: 'file'; now: Buffer; safe: Buffer; pending: Change[]; position: number; mode: number };
+type File = { kind: 'file'; now: Content; safe: Content; pending: Change[]; position: number; mode: number };
 type Link = { kind: 'link'; target: string };
 type Folder = { kind: 'folder'; now: Map<string, Node>; safe: Map<string, Node> };
 type Node = File | Link | Folder;
@@ -39,16 +39,19 @@ export class Disk {
 
   apply(op: Op): void {
     if (op.do === 'say') return;
-    if (op.do === 'sync') return this.#sync(op.path);
-    if (op.do === 'mkdir') return this.#put(op.path, { kind: 'folder', now: new Map(), safe: new Map() });
-    if (op.do === 'link') return this.#put(op.path, { kind: 'link', target: op.target });
-    if (op.do === 'unlink') return this.#drop(op.path);
-    if (op.do === 'rename') {
+    if (op.do === 'sync') this.#sync(op.path);
+    else if (op.do === 'open') this.#open(op.path, op.truncate);
+    else if (op.do === 'mkdir') this.#put(op.path, { kind: 'folder', now: new Map(), safe: new Map() });
+    else if (op.do === 'link') this.#put(op.path, { kind: 'link', target: op.target });
+    else if (op.do === 'unlink') this.#drop(op.path);
+    else if (op.do === 'rename') {
       const node = this.#need(op.path);
       this.#drop(op.path);
-      return this.#put(op.to, node);
-    }
-    if (op.do === 'open') return this.#open(op.path, op.truncate);
+      this.#put(op.to, node);
+    } else this.#change(op);
+  }
+
+  #change(op: Op & { do: 'write' | 'seek' | 'truncate' }): void {
     const file = this.file(op.path);
     if (op.do === 'seek') file.position = op.at;
     else if (op.do === 'truncate') change(file, { length: op.length });
@@ -87,6 +90,13 @@ export class Disk {
     return node;
   }
 
+  /** What is there while the power holds. */
+  now(): Left {
+    const left: Left = new Map();
+    gather(this.#root, '', 'kept', 'kept', left);
+    return left;
+  }
+
   /** All that a power loss at this moment may leave, without what is the same. */
   *losses(contents: readonly Contents[] = CONTENTS): Generator<{ how: string; left: Left }> {
     for (const names of ['kept', 'lost'] as const) {
@@ -101,17 +111,19 @@ export class Disk {
   #open(path: string, truncate: boolean): void {
     const node = this.get(path);
     if (node && node.kind !== 'file') return;
-    const empty = { now: Buffer.alloc(0), safe: Buffer.alloc(0), pending: [], position: 0, mode: 0o644 };
-    if (!node) return this.#put(path, { kind: 'file', ...empty });
+    if (!node) {
+      this.#put(path, fileOf(Buffer.alloc(0), 0o644));
+      return;
+    }
     node.position = 0;
-    if (truncate && node.now.length > 0) change(node, { length: 0 });
+    if (truncate && node.now.bytes.length > 0) change(node, { length: 0 });
   }
 
   #sync(path: string): void {
     const node = this.#need(path);
     if (node.kind === 'folder') node.safe = new Map(node.now);
     if (node.kind !== 'file' || node.pending.length === 0) return;
-    node.safe = Buffer.from(node.now);
+    node.safe = node.now.copy();
     node.pending = [];
   }
 
@@ -162,32 +174,54 @@ function read(path: string): Node {
     const now = new Map(readdirSync(path).map((name) => [name, read(join(path, name))]));
     return { kind: 'folder', now, safe: new Map(now) };
   }
-  const now = readFileSync(path);
-  return { kind: 'file', now, safe: Buffer.from(now), pending: [], position: 0, mode: about.mode & 0o777 };
+  return fileOf(readFileSync(path), about.mode & 0o777);
+}
+
+function fileOf(bytes: Buffer, mode: number): File {
+  const now = new Content(bytes);
+  return { kind: 'file', now, safe: now.copy(), pending: [], position: 0, mode };
 }
 
 function change(file: File, what: Change): void {
-  file.now = changed(file.now, what);
+  file.now.apply(what);
   file.pending.push(what);
 }
 
-function changed(before: Buffer, what: Change): Buffer {
-  if ('length' in what) {
-    const after = Buffer.alloc(what.length);
-    before.copy(after);
-    return after;
+/** Bytes that grow in place. */
+class Content {
+  #held: Buffer;
+  #length: number;
+
+  constructor(bytes: Buffer) {
+    this.#held = Buffer.from(bytes);
+    this.#length = bytes.length;
   }
-  const length = Math.max(before.length, what.at + what.bytes.length);
-  const after = length === before.length ? before : Buffer.alloc(length);
-  if (after !== before) before.copy(after);
-  what.bytes.copy(after, what.at);
-  return after;
+
+  get bytes(): Buffer {
+    return this.#held.subarray(0, this.#length);
+  }
+
+  copy(): Content {
+    return new Content(this.bytes);
+  }
+
+  apply(what: Change): void {
+    const end = 'length' in what ? what.length : Math.max(this.#length, what.at + what.bytes.length);
+    if (end > this.#held.length) {
+      const wider = Buffer.alloc(end * 2);
+      this.bytes.copy(wider);
+      this.#held = wider;
+    }
+    if (end < this.#length) this.#held.fill(0, end);
+    this.#length = end;
+    if ('bytes' in what) what.bytes.copy(this.#held, what.at);
+  }
 }
 
 function contentOf(file: File, how: Contents): Buffer {
   const { pending, safe } = file;
-  if (how === 'kept' || pending.length === 0) return file.now;
-  if (how === 'lost') return safe;
+  if (how === 'kept' || pending.length === 0) return file.now.bytes;
+  if (how === 'lost') return safe.bytes;
   const last = pending.at(-1)!;
   const wanted = (one: Change, index: number): Buffer | undefined => {
     if ('length' in one) return undefined;
@@ -198,11 +232,11 @@ function contentOf(file: File, how: Contents): Buffer {
     if (how === 'last torn') one.bytes.copy(zeroes, 0, 0, one.bytes.length >> 1);
     return zeroes;
   };
-  let bytes: Buffer = Buffer.from(safe);
+  const content = safe.copy();
   for (const [index, one] of pending.entries()) {
-    bytes = changed(bytes, 'length' in one ? one : { at: one.at, bytes: wanted(one, index)! });
+    content.apply('length' in one ? one : { at: one.at, bytes: wanted(one, index)! });
   }
-  return bytes;
+  return content.bytes;
 }
 
 function gather(folder: Folder, at: string, names: 'kept' | 'lost', content: Contents, left: Left): void {

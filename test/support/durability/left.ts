@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Journal } from '../../../src/agent/journal.ts';
-import { type Ground, nextStep, type Step } from '../../../src/agent/upgrade/plan.ts';
+import { type Ground, nextStep } from '../../../src/agent/upgrade/plan.ts';
 import { readFailedTrial, readTrial } from '../../../src/agent/upgrade/trial.ts';
 import { describe } from '../../../src/lib/errors.ts';
 import { readIfThere } from '../../../src/lib/files.ts';
@@ -11,33 +11,36 @@ import { TASK } from './orders.ts';
 import type { State } from './replay.ts';
 import type { Op } from './trace.ts';
 
-export type Outcome = { release: string | undefined; step?: Step; wrong: string | undefined };
+export type Known = Pick<Ground, 'phase' | 'facts'>;
 
 /**
  * Starts the real loader on what a power loss left. What must hold (I2): a release that is there starts; the new
  * one, unless it is proved, only on an open trial whose counters can be read; and the plan of the release that was
- * started leads on.
+ * started leads on to one of `may`, such as `1.0.0 switch`. Those met are put into `met`.
  */
-export async function starts(state: State, known: Pick<Ground, 'phase' | 'facts'>): Promise<Outcome> {
+export async function starts(
+  state: State,
+  known: Known,
+  may: string[],
+  met = new Set<string>(),
+): Promise<string | undefined> {
   const home = homeAt(state.path);
   const trial = readIfThere(home.trial) ?? '';
   const count = readIfThere(home.trialCount) ?? '';
   const { release, said } = await boot(state.path);
-  if (release === undefined) return { release, wrong: `nothing starts:\n${said}` };
-  if (!existsSync(join(home.release(release), 'agent.mjs')))
-    return { release, wrong: `${release} is not there` };
-  const ground = { ...known, task: TASK, me: release, to: '1.1.0' };
-  const step = nextStep({ ...ground, trial: readTrial(home), failed: readFailedTrial(home) });
-  const told = { release, step };
+  if (release === undefined) return `nothing starts:\n${said}`;
+  if (!existsSync(join(home.release(release), 'agent.mjs'))) return `${release} is not there`;
   const open = /^1 \S+ 1\.0\.0 1\.1\.0 2 60 30 end\n$/.test(trial) && /^000[01] \d{8}\n$/.test(count);
   if (release === '1.1.0' && !open && !known.facts.proof) {
-    return { ...told, wrong: `1.1.0 starts without a trial (${JSON.stringify({ trial, count })})` };
+    return `1.1.0 starts without a trial (${JSON.stringify({ trial, count })})`;
   }
-  const on: Step['do'][] = release === '1.1.0' ? ['watch', ...proved(known)] : ['switch', 'judge'];
-  return { ...told, wrong: on.includes(step.do) ? undefined : `${release} would ${step.do}` };
+  const ground = { ...known, task: TASK, me: release, to: '1.1.0' };
+  const step = nextStep({ ...ground, trial: readTrial(home), failed: readFailedTrial(home) });
+  met.add(`${release} ${step.do}`);
+  return may.includes(`${release} ${step.do}`)
+    ? undefined
+    : `${release} starts and would ${JSON.stringify(step)}`;
 }
-
-const proved = ({ facts }: Pick<Ground, 'facts'>) => (facts.proof ? (['complete'] as const) : []);
 
 /** Opens the journal that a power loss left: what was acknowledged is in it, and what is in it will be told. */
 export function opens(state: State): string | undefined {

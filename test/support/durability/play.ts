@@ -1,8 +1,9 @@
+import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pack } from '../../../src/lib/archive.ts';
 import { platform } from '../../../src/lib/utils.ts';
-import { Disk } from './disk.ts';
+import { Disk, digest } from './disk.ts';
 import { makeHome, runtime } from './home.ts';
 import { TASK } from './orders.ts';
 import { type Op, trace } from './trace.ts';
@@ -28,6 +29,9 @@ export async function play(
   await prepare(root);
   cpSync(root, before, { recursive: true, verbatimSymlinks: true });
   const ops = await trace(root, command(root));
+  const [told, found] = [Disk.of(before), Disk.of(root)];
+  for (const op of ops) told.apply(op);
+  assert.equal(digest(told.now()), digest(found.now()), 'the trace tells all that happened');
   return { root, ops, disk: () => Disk.of(before) };
 }
 

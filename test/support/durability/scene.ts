@@ -41,6 +41,15 @@ const scenes: Record<string, () => void | Promise<void>> = {
     renameDurably(join(home.state, 'a'), join(home.state, 'c'));
     removeDurably(join(home.state, 'b'));
   },
+  /** With no room for as much as this. */
+  full: () => {
+    try {
+      writeDurably(home.loader, 'x'.repeat(200_000), 0o755);
+      mark('written');
+    } catch (error) {
+      mark(String((error as NodeJS.ErrnoException).code));
+    }
+  },
   switch: () => {
     forgetFailedTrial(home);
     switchOver(home, TASK, '1.0.0', upgrade);

@@ -22,7 +22,7 @@ export type Op =
 const CALLS =
   'open,openat,creat,write,writev,pwrite64,pwritev,pwritev2,sendfile,copy_file_range,fallocate,truncate,ftruncate,' +
   'lseek,fsync,fdatasync,rename,renameat,renameat2,symlink,symlinkat,link,linkat,unlink,unlinkat,rmdir,mkdir,' +
-  'mkdirat,mmap,io_uring_enter';
+  'mkdirat,mmap';
 
 /** Why no trace can be had here; undefined when it can. */
 export function cannotTrace(): string | undefined {
@@ -105,9 +105,18 @@ function opOf(line: string, root: string): Op | undefined {
     if (fdPath !== undefined && args.includes('MAP_SHARED') && args.includes('PROT_WRITE')) blind(line);
     return undefined;
   }
-  const folders = fds.map((one) => String(unhex(one[2]!)));
-  return named(name, args, strings.map(String), folders, root) ?? unknown(name, line, fdPath);
+  if (NAMING.test(name)) {
+    const folders = fds.map((one) => String(unhex(one[2]!)));
+    return named(name, args, strings.map(String), folders, root);
+  }
+  // A change that the model cannot follow must not pass in silence.
+  const ours = fdPath !== undefined || strings.some((one) => inside(root, String(one)) !== undefined);
+  if (ours && CHANGING.test(name)) blind(line);
+  return undefined;
 }
+
+const CHANGING = /^(writev|pwritev2?|sendfile|copy_file_range|fallocate|truncate|link|linkat)$/;
+const NAMING = /^(open|openat|creat|rename|renameat2?|symlink(at)?|mkdir(at)?|unlink(at)?|rmdir)$/;
 
 /** The calls that change names. */
 function named(
@@ -140,14 +149,6 @@ function named(
   if (/^mkdir/.test(name)) return first === undefined ? undefined : { do: 'mkdir', path: first };
   if (/^(unlink|rmdir)/.test(name)) return first === undefined ? undefined : { do: 'unlink', path: first };
   return undefined;
-}
-
-const known =
-  /^(open|openat|creat|write|pwrite64|rename|renameat2?|symlink(at)?|mkdir(at)?|unlink(at)?|rmdir)$/;
-
-/** A change that the model cannot follow must not pass in silence. */
-function unknown(name: string, line: string, fdPath: string | undefined): undefined {
-  if (fdPath !== undefined && !known.test(name)) blind(line);
 }
 
 function blind(line: string): never {
