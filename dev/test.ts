@@ -16,11 +16,15 @@ const tests = 'test/**/*.test.ts';
 const testTimeoutMs = 300_000;
 const testConcurrency = 2;
 const interrupted = 130;
+const sameSignalMs = 250;
+/** A person's own settings, which would lead the tests to a real fleet. */
+const settings = ['MEGA_CONFIG', 'MEGA_BROKER', 'MEGA_MANAGEMENT', 'MEGA_DATABASE'];
 
 const stopping = new AbortController();
 const stopped = 'stopped';
 
 process.chdir(root);
+for (const name of settings) delete process.env[name];
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -38,11 +42,17 @@ async function main(): Promise<number> {
   }
 }
 
-/** The first signal stops in order; the second at once, and then the servers end by their own watchdogs. */
+/**
+ * The first signal stops in order; the second at once, and then the servers end by their own watchdogs. npm passes
+ * on a Ctrl-C that the terminal has sent to all of us already, so two within a moment are one.
+ */
 function stopOnSignals(): void {
+  let firstAt = 0;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
+      if (stopping.signal.aborted && performance.now() - firstAt < sameSignalMs) return;
       if (stopping.signal.aborted) process.exit(interrupted);
+      firstAt = performance.now();
       say('stopping (once more to stop at once) ...');
       stopping.abort(stopped);
     });

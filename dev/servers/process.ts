@@ -18,7 +18,7 @@ setsid "$@" 3<&- >&2 &
 server=$!
 echo "$server"
 exec >&2
-( read -r _ <&3; kill -KILL -- "-$server" ) 2>/dev/null &
+( read -r _ <&3; kill -KILL "-$server" ) 2>/dev/null &
 guard=$!
 exec 3<&-
 wait "$server"

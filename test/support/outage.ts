@@ -10,6 +10,7 @@ import { Broker } from '../../src/lib/broker.ts';
 import type { Conn } from '../../src/lib/conn.ts';
 import { describe } from '../../src/lib/errors.ts';
 import { readIfThere } from '../../src/lib/files.ts';
+import type { Home } from '../../src/lib/home.ts';
 import { encode, type Trial } from '../../src/lib/messages.ts';
 import { EXCHANGE, upKey } from '../../src/lib/topology.ts';
 import { uuidv7 } from '../../src/lib/utils.ts';
@@ -43,6 +44,17 @@ const ONE_RUN = new RegExp(
 );
 const saidBy = (task: TaskView) => task.events.map((one) => one.phase ?? one.state);
 
+/** From now on the host's upgrades stand in preflight, until it is let go. */
+export function holdInPreflight(home: Home): void {
+  rmSync(join(home.root, 'go'), { force: true });
+  mkdirSync(home.preflight, { recursive: true });
+  const hook = join(home.preflight, 'wait-for-go');
+  writeFileSync(hook, '#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.1; done\n');
+  chmodSync(hook, 0o755);
+}
+
+export const letGo = (home: Home) => writeFileSync(join(home.root, 'go'), '');
+
 /** A fleet of five and two dispatchers on servers of their own, which may be stopped and killed. */
 export class Fleet implements AsyncDisposable {
   readonly world: World;
@@ -50,11 +62,10 @@ export class Fleet implements AsyncDisposable {
   /** The hosts, by the last letter of their names. */
   readonly hosts = new Map<string, AgentProcess>();
   readonly dispatchers: Awaited<ReturnType<World['startDispatcher']>>[] = [];
-  version = '1.0.0';
   #database: Conn | undefined;
   #opened: AsyncDisposableStack;
-  /** How much of each loader's log was there before the upgrade under way. */
-  #read = new Map<string, number>();
+  /** What each host ran when the upgrade was ordered, and how much of its loader's log was there by then. */
+  #before = new Map<string, { version: string; logged: number }>();
 
   private constructor(world: World, servers: Servers, opened: AsyncDisposableStack) {
     this.world = world;
@@ -98,18 +109,8 @@ export class Fleet implements AsyncDisposable {
     this.dispatchers.splice(0, this.dispatchers.length, ...alive);
   }
 
-  /** From now on the host's upgrades stand in preflight, until it is let go. */
-  holdInPreflight(letter: string): void {
-    const { home } = this.host(letter);
-    rmSync(join(home.root, 'go'), { force: true });
-    mkdirSync(home.preflight, { recursive: true });
-    const hook = join(home.preflight, 'wait-for-go');
-    writeFileSync(hook, '#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.1; done\n');
-    chmodSync(hook, 0o755);
-  }
-
   letGo(letter: string): void {
-    writeFileSync(join(this.host(letter).home.root, 'go'), '');
+    letGo(this.host(letter).home);
   }
 
   /** A release made with HELD does nothing on this host until this is called again with `false`. */
@@ -125,7 +126,8 @@ export class Fleet implements AsyncDisposable {
 
   async order(to: string, letters: string[], trial: Trial = TRIAL): Promise<string> {
     for (const [letter, agent] of this.hosts) {
-      this.#read.set(letter, (readIfThere(agent.loaderLog) ?? '').length);
+      const logged = (readIfThere(agent.loaderLog) ?? '').length;
+      this.#before.set(letter, { version: agent.current ?? '', logged });
     }
     return upgrade(
       this.world,
@@ -136,22 +138,21 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Orders an upgrade and returns in its middle: `a` and `b` are anywhere between download and end, `c` and `d` stand
-   * in preflight, and `e` has not begun, since it is away.
+   * Orders an upgrade and returns in its middle: `a` or `b` has the package and is anywhere on its way, `c` and `d`
+   * stand in preflight, and `e` has not begun, since it is away.
    */
   async untilInTheMiddle(to: string): Promise<string> {
     await this.twoDispatchers();
-    this.holdInPreflight('c');
-    this.holdInPreflight('d');
+    for (const letter of ['c', 'd']) holdInPreflight(this.host(letter).home);
     await this.host('e').stop();
     const job = await this.order(to, [...this.hosts.keys()]);
     const phases = async (letters: string[]) => {
       const tasks = await tasksOf(this.world, job);
       return letters.map((one) => tasks.get(this.host(one).id)?.phase);
     };
-    await until('c and d to stand in preflight, and a or b to be past it', async () => {
+    await until('c and d to stand in preflight, and a or b to be far past it', async () => {
       const [a, b, ...held] = await phases(['a', 'b', 'c', 'd']);
-      const begun = [a, b].some((one) => one && one !== 'preflight');
+      const begun = [a, b].some((one) => one && one !== 'preflight' && one !== 'downloading');
       return begun && held.every((one) => one === 'preflight');
     });
     return job;
@@ -167,7 +168,6 @@ export class Fleet implements AsyncDisposable {
     for (const letter of letters) this.#checkHost(letter, tasks, to, away.includes(letter));
     await this.#checkDatabase(job, to, letters);
     await untilQueuesAreEmpty(this.world);
-    this.version = to;
     return tasks;
   }
 
@@ -184,11 +184,12 @@ export class Fleet implements AsyncDisposable {
     );
     assert.match(saidBy(task).join(' '), ONE_RUN, why);
     assert.equal(agent.current, to, why);
+    const from = this.#before.get(letter)!.version;
     const explained = saidBy(task).flatMap((phase) => {
       if (phase === 'restarting') return [to];
-      return phase === 'rolling_back' ? [this.version] : [];
+      return phase === 'rolling_back' ? [from] : [];
     });
-    if (wasAway) explained.unshift(this.version);
+    if (wasAway) explained.unshift(from);
     assert.deepEqual(this.startsSince(letter), explained, why);
   }
 
@@ -202,7 +203,7 @@ export class Fleet implements AsyncDisposable {
     await until(`a dispatcher to log ${text}`, look);
   }
 
-  /** Freezes the broker until a message of ours was given up by a publisher like everybody's; how it was told. */
+  /** Freezes the broker until a publisher like everybody's has given a message up; in which words it did. */
   async freezeUntilPublishIsGivenUp(): Promise<string> {
     const { broker: url } = JSON.parse(readIfThere(this.world.operatorConfig) ?? '') as { broker: string };
     await using broker = await Broker.start({ url, name: 'outage test' });
@@ -211,11 +212,9 @@ export class Fleet implements AsyncDisposable {
     rabbitmq.pause();
     try {
       const key = upKey('call', broker.user);
-      const about = { exchange: EXCHANGE.up, key, type: 'call', messageId: uuidv7(), expiresMs: 1 };
-      return await broker.publish({ ...about, body: encode({ fn: 'get_all_funcs', args: {} }) }).then(
-        () => 'confirmed',
-        (error: unknown) => describe(error),
-      );
+      const about = { exchange: EXCHANGE.up, key, type: 'call', messageId: uuidv7() };
+      const asked = broker.ask({ ...about, body: encode({ fn: 'get_all_funcs', args: {} }) }, 60_000);
+      return await asked.then(() => 'answered', describe);
     } finally {
       rabbitmq.resume();
     }
@@ -223,7 +222,7 @@ export class Fleet implements AsyncDisposable {
 
   /** The releases that the loader has started since the upgrade was ordered. */
   startsSince(letter: string): string[] {
-    const log = (readIfThere(this.host(letter).loaderLog) ?? '').slice(this.#read.get(letter));
+    const log = (readIfThere(this.host(letter).loaderLog) ?? '').slice(this.#before.get(letter)?.logged);
     return [...log.matchAll(/started (\S+), pid/g)].map(([, version]) => version!);
   }
 

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { codeOf, describe, InputError } from '../../lib/errors.ts';
+import { codeOf, describe, InputError, UnavailableError } from '../../lib/errors.ts';
 import { readIfThere, writeDurably } from '../../lib/files.ts';
 import { type Artifact, artifact, check, chunkHeaders, type UpgradeArgs } from '../../lib/messages.ts';
 import { type Incoming, Subscription } from '../../lib/subscription.ts';
@@ -26,9 +26,6 @@ const IDLE_MS = 15_000;
 const ASK_PAUSE_MS = 1_000;
 const ASK_TIMEOUT_MS = 60_000;
 const SAVE_EVERY = 32;
-
-/** What passes by itself (I5): an outage of ours, or one the dispatcher tells of; classes do not travel, codes do. */
-const PASSING = /_unavailable$|^(no_answer|no_dispatcher|stream_gone|internal)$/;
 
 /** What is on disk of a download: which chunks, and from which offset of the stream to read on. */
 const progress = z.object({ offset: z.number(), have: z.array(z.number()) });
@@ -88,7 +85,7 @@ async function findArtifact(
       if (answer.artifact)
         throw new InputError('corrupt', 'the dispatcher offers an artifact of another size');
     } catch (error) {
-      if (!PASSING.test(codeOf(error))) throw error;
+      if (!(error instanceof UnavailableError)) throw error; // that passes by itself (I5)
       if (codeOf(error) !== told)
         room.logger.info({ error: describe(error) }, 'the package cannot be had yet');
       told = codeOf(error);
