@@ -64,54 +64,6 @@ async function wantedPackage(db: Queryable, version?: string): Promise<PackageRo
   const ready = (await listPackages(db)).filter((one) => one.state === 'ready');
   const final = ready.filter((one) => !one.version.includes('-')); // a pre-release is taken only by its name
   const newest = final.toSorted((a, b) => compareVersions(b.version, a.version))[0];
-  const found = hosts.filter((host) => target === 'all' || matches(host.id, target));
-  if (found.length === 0 && target !== 'all') {
-    throw new InputError('unknown_host', `no host is called "${target}"; mega host list shows all`);
-  }
-  for (const host of found) meant.add(host.id);
-}
-return hosts.filter((host) => meant.has(host.id));
-}
-
-function matches(id: string, pattern: string): boolean {
-  const parts = pattern.split('*').map((part) => part.replace(/[^a-z0-9-]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`).test(id);
-}
-
-/** Who gets the version, and who need not: pure. */
-export function planUpgrade(hosts: HostRow[], to: PackageRow, trial: Trial): NewTask[] {
-  const { platforms, runtime } = to.manifest;
-  const about = { to: to.version, sha256: to.sha256, size: to.size, platforms, runtime, trial };
-  return hosts.map((host) => {
-    const there = host.version === to.version;
-    return {
-      id: uuidv7(),
-      host: host.id,
-      args: { ...about, expect: host.version } satisfies UpgradeArgs,
-      state: there ? 'skipped' : 'pending',
-      reason: there ? `runs ${to.version} already` : null,
-      fromVersion: host.version,
-    };
-  });
-}
-
-export type UpgradeRequest = { to?: string | undefined; on: string[]; trial: Trial };
-
-/** Makes an upgrade job; the same call asked again finds the same job. Without `to`: to the newest version. */
-export async function startUpgrade(context: Context, request: UpgradeRequest, asked: Asked): Promise<string> {
-  const { db } = context;
-  const { on, trial } = request;
-  const wanted = await wantedPackage(db, request.to);
-  const tasks = planUpgrade(selectHosts(await allHosts(db), on), wanted, trial);
-  // Longer than any trial with its three arbitrations, so that the host's own verdict comes first.
-  const timeoutMs = 30 * 60_000 + 4 * trial.seconds * 1000;
-  const args = { to: wanted.version, trial };
-  return start(context, { type: 'client_upgrade', args, tasks, timeoutMs }, on, asked);
-}
-
-async function wantedPackage(db: Queryable, version?: string): Promise<PackageRow> {
-  const ready = (await listPackages(db)).filter((one) => one.state === 'ready');
-  const newest = ready.toSorted((a, b) => compareVersions(b.version, a.version))[0];
   const found = version === undefined ? newest : ready.find((one) => one.version === version);
   if (found) return found;
   const what = version === undefined ? 'no version is' : `version ${version} is not`;
