@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ServerProcess } from '../dev/servers/process.ts';
@@ -10,6 +10,7 @@ import type { World } from '../dev/world/world.ts';
 import { CHUNK_BYTES } from '../src/dispatcher/packages/receive.ts';
 import type { Broker } from '../src/lib/broker.ts';
 import { readIfThere } from '../src/lib/files.ts';
+import { addCheck, rewrite } from './support/orders.ts';
 import { dispatcherBroker, PackageStream, sha256Of } from './support/stream.ts';
 import { Wire } from './support/wire.ts';
 import { ended, type TaskView, tasksOf, told, upgrade, useWorld } from './support/world.ts';
@@ -35,11 +36,6 @@ async function joined(world: World, name: string, wire?: Wire): Promise<AgentPro
   await agent.start();
   await world.untilOnline([agent.id]);
   return agent;
-}
-
-function rewrite(file: string, change: (before: Record<string, unknown>) => object): void {
-  const content = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
-  writeFileSync(file, JSON.stringify({ ...content, ...change(content) }));
 }
 
 /** Within a window chunks may overtake each other. */
@@ -242,7 +238,7 @@ describe('how a package travels', { concurrency: true }, () => {
     test('cannot reach its database, hosts ask until it can', async () => {
       const agent = await joined(world(), 'no-database');
       await world().publish('2.0.0');
-      hookThatWaitsFor(agent, 'go');
+      addCheck(agent, 'wait', ': >waiting; while [ ! -e go ]; do sleep 0.1; done');
       const job = await upgrade(world(), '2.0.0', [agent.id]);
       await until('the check to run', () => readIfThere(join(agent.home.root, 'waiting')) !== undefined);
       toDatabase.cut();
@@ -275,7 +271,7 @@ describe('how a package travels', { concurrency: true }, () => {
       await held;
       await dispatcher.killAll();
       await world().startDispatcher();
-      assert.equal((await tasksOf(world(), job)).get(agent.id)?.state, 'running');
+      assert.match((await tasksOf(world(), job)).get(agent.id)?.state ?? '', /^(accepted|running)$/);
       assertUpgraded((await ended(world(), job)).get(agent.id)!, agent, '2.2.0');
       const found = await stream.read();
       const second = found.slice(-stream.chunks).toSorted(byNumber);
@@ -291,12 +287,4 @@ async function manifestOf(world: World, version: string): Promise<{ manifest: Re
     .one<{ manifest: string | object }>('SELECT manifest FROM packages WHERE version = ?', [version]);
   const manifest = row!.manifest;
   return { manifest: typeof manifest === 'string' ? JSON.parse(manifest) : manifest };
-}
-
-/** A check of the host's owner that lasts until this file is in the agent's home. */
-function hookThatWaitsFor(agent: AgentProcess, file: string): void {
-  mkdirSync(agent.home.preflight, { recursive: true });
-  const hook = join(agent.home.preflight, 'wait');
-  writeFileSync(hook, `#!/bin/sh\n: >waiting\nwhile [ ! -e ${file} ]; do sleep 0.1; done\n`);
-  chmodSync(hook, 0o755);
 }

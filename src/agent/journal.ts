@@ -143,8 +143,18 @@ export class Journal {
     const entry = this.#get(task);
     if (!entry || entry.state === 'ended') return;
     const seq = entry.seq + 1;
+    // Events and results travel in two queues: an end must not depend on the event before it being read first.
+    const phase = word.phase ?? entry.phase ?? undefined;
     const progress = word.state === 'accepted' || word.state === 'running';
-    const common = { v: 1, ...word, task, host: this.#host, seq, at: Date.now() };
+    const common = {
+      v: 1,
+      ...word,
+      ...(phase ? { phase } : {}),
+      task,
+      host: this.#host,
+      seq,
+      at: Date.now(),
+    };
     const said = progress
       ? { kind: 'progress', ...common }
       : { kind: 'result', ...common, running: this.#version };
@@ -190,7 +200,8 @@ export class Journal {
       return value;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
+      if (!/disk is full/.test((error as Error).message)) throw error;
+      throw new MegaError('disk_full', 'no space left for the journal: free some', { cause: error });
     }
   }
 

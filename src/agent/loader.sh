@@ -85,13 +85,17 @@ await() {
   [ -n "$sleeper" ] || { sleep 1 & sleeper=$!; }
   wait "$sleeper" 2>/dev/null
   ! kill -0 "$sleeper" 2>/dev/null || return 1
-  wait "$sleeper" 2>/dev/null # busybox keeps 46 bytes of each child whose code nobody fetched
+  [ -n "$in_bash" ] || wait "$sleeper" 2>/dev/null # see wake_at_end_of_agent
   sleeper=''
 }
 
-# In bash a CHLD trap that interrupts `wait` leaks 30 to 230 bytes a tick, and taking it off
-# and on crashed (5.2, tried); there the end of the agent is noticed at the tick.
-wake_at_end_of_agent() { [ -n "${BASH_VERSION:-}" ] || trap : CHLD; }
+# The CHLD trap ends the `wait` for a sleep, at the sleep's own end too. Its code must then be
+# fetched by a second `wait`: busybox keeps 46 bytes of each child whose code nobody fetched.
+# Not so in bash (5.2, tried): there such a trap leaks 30 to 230 bytes a tick, and a second
+# `wait` for a child whose first was hit by a signal may hang until all other children are
+# gone. So bash has neither, and notices the end of the agent at the next tick.
+in_bash=${BASH_VERSION:-}
+wake_at_end_of_agent() { [ -n "$in_bash" ] || trap : CHLD; }
 
 # The trial's clock runs whether the agent runs or not; no word of the suspect stops it.
 on_tick() {
@@ -233,6 +237,7 @@ watch_agent() {
   code=$?
   [ "$code" -gt 128 ] || return 0
   # A signal may have ended `wait`, not the agent: ask again. 127 says it was answered before.
+  # (In bash this second `wait` lasts as long as the one other child, the sleep.)
   wait "$agent" 2>/dev/null
   again=$?
   [ "$again" -eq 127 ] || code=$again

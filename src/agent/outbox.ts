@@ -57,8 +57,18 @@ export class Outbox {
       const outcomes = await Promise.all(batch.map((one) => this.#publish(one)));
       const done = batch.filter((_, i) => outcomes[i]).map((one) => one.n);
       if (this.#stop.signal.aborted && done.length === 0) return;
-      this.#journal.sent(done);
-      if (done.length < batch.length) await sleep(RETRY_MS, this.#stop.signal).catch(() => undefined);
+      if (!this.#forget(done) || done.length < batch.length)
+        await sleep(RETRY_MS, this.#stop.signal).catch(() => undefined);
+    }
+  }
+
+  /** A full disk must not end the agent: what cannot be forgotten is sent again, and recorded once. */
+  #forget(sent: number[]): boolean {
+    try {
+      this.#journal.sent(sent);
+      return true;
+    } catch {
+      return false;
     }
   }
 

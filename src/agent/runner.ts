@@ -3,6 +3,8 @@ import type { Entry, Word } from './journal.ts';
 import type { Room } from './room.ts';
 import type { TaskType } from './tasks/task.ts';
 
+const SAY_AGAIN_MS = 2_000;
+
 /**
  * Runs what the inbox has written down, in lanes: `control` at once, `exclusive` one after the other.
  *
@@ -27,7 +29,7 @@ export class Runner {
     for (const entry of this.#room.journal.open()) {
       const type = this.#types.get(entry.order.type);
       if (entry.state === 'running' && type?.onCrash !== 'resume') {
-        this.#end(entry, {
+        void this.#end(entry, {
           state: 'interrupted',
           reason: 'the agent died while it ran; how it ended is not known',
         });
@@ -41,7 +43,7 @@ export class Runner {
     const type = this.#types.get(entry.order.type);
     if (!type) {
       const known = [...this.#types.keys()].join(', ');
-      this.#end(entry, {
+      void this.#end(entry, {
         state: 'rejected',
         reason: `unknown task type "${entry.order.type}"; known: ${known}`,
       });
@@ -56,7 +58,7 @@ export class Runner {
   cancel(task: string): void {
     const at = this.#waiting.findIndex((one) => one.order.task === task);
     const waiting = at >= 0 ? this.#waiting.splice(at, 1)[0] : undefined;
-    if (waiting) this.#end(waiting, { state: 'cancelled', reason: 'cancelled before it began' });
+    if (waiting) void this.#end(waiting, { state: 'cancelled', reason: 'cancelled before it began' });
     this.#running.get(task)?.abort.abort(new MegaError('cancelled', 'cancelled by an operator'));
   }
 
@@ -82,16 +84,17 @@ export class Runner {
   #begin(entry: Entry, type: TaskType): void {
     const task = entry.order.task;
     const abort = new AbortController();
-    const done = this.#run(entry, type, abort).finally(() => {
+    const done = this.#run(entry, type, abort).then((ended) => {
       this.#running.delete(task);
-      if (this.#exclusive !== task) return;
+      if (this.#exclusive !== task || !ended) return; // it goes on in the next process, and keeps its lane
       this.#exclusive = undefined;
       this.#next();
     });
     this.#running.set(task, { abort, done });
   }
 
-  async #run(entry: Entry, type: TaskType, abort: AbortController): Promise<void> {
+  /** False when the task goes on in the next process. */
+  async #run(entry: Entry, type: TaskType, abort: AbortController): Promise<boolean> {
     const { journal } = this.#room;
     const { task, timeoutMs } = entry.order;
     const late = () => abort.abort(new MegaError('timed_out', `stopped at its limit of ${timeoutMs} ms`));
@@ -100,20 +103,33 @@ export class Runner {
       if (entry.state === 'accepted') journal.say(task, { state: 'running' });
       const current = journal.entry(task) ?? entry;
       const end = await type.run({ room: this.#room, entry: current, signal: abort.signal });
-      if (end !== 'restarting') this.#end(entry, end);
+      if (end === 'restarting') return false;
+      await this.#end(entry, end);
     } catch (error) {
       const end = endOf(error, abort.signal);
-      if (end) this.#end(entry, end);
+      if (!end) return false;
+      await this.#end(entry, end);
     } finally {
       clearTimeout(timer);
     }
+    return true;
   }
 
-  #end(entry: Entry, end: Word): void {
+  /** On a full disk there is no room for the word: it is tried until there is, or the next process resumes. */
+  async #end(entry: Entry, end: Word): Promise<void> {
     const { journal, logger } = this.#room;
     const { task, type } = entry.order;
     logger.info({ task, type, state: end.state, phase: end.phase, reason: end.reason }, 'a task ended');
-    journal.say(task, end);
+    for (;;) {
+      try {
+        journal.say(task, end);
+        return;
+      } catch (error) {
+        if (this.#stopped) return;
+        logger.error({ task, error: describe(error) }, 'the end of a task cannot be written down yet');
+        await new Promise((resolve) => setTimeout(resolve, SAY_AGAIN_MS).unref());
+      }
+    }
   }
 }
 

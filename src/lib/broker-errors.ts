@@ -11,7 +11,8 @@ export function whatToDo(error: Error): string {
   const code = codeOf(error);
   if (/NOT.FOUND - no exchange/.test(text))
     return 'the broker was never set up for mega: start a dispatcher once';
-  if (/ACCESS.REFUSED|403/.test(text)) return 'the broker refuses the user or the password';
+  if (/ACCESS.REFUSED|403/.test(text))
+    return 'the broker refuses the user or the password: were they changed, or the host removed?';
   if (/vhost .* not found|NOT_ALLOWED|530/i.test(text))
     return 'the broker does not let this user into the vhost';
   if (code === 'ECONNREFUSED' || /ECONNREFUSED/.test(text)) return 'no broker listens there';

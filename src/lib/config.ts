@@ -68,14 +68,15 @@ export function loadDispatcherConfig(path?: string): DispatcherConfig {
 
 /** An agent's, from its home: `etc/agent.json` and `state/identity.json`. */
 export function loadAgentConfig(home: Home): AgentConfig {
-  const file = parse(agentFile, home.config, {});
-  const identity = parse(identityFile, home.identity, {});
+  const file = parse(agentFile, home.config, {}, FOR_HOSTS);
+  const identity = parse(identityFile, home.identity, {}, FOR_HOSTS);
   const url = new URL(file.broker);
   url.username = identity.host;
   url.password = identity.secret;
   return Object.freeze({ ...file, broker: url.href, host: identity.host, home });
 }
 
+const FOR_HOSTS = 'mega host add makes a home whole again';
 const DEFAULT_PATH = '/etc/mega/mega.json';
 
 function read<S extends z.ZodType>(
@@ -90,15 +91,17 @@ function read<S extends z.ZodType>(
   return parse(schema, DEFAULT_PATH, set);
 }
 
-function parse<S extends z.ZodType>(schema: S, path: string, env: Record<string, unknown>): z.infer<S> {
+function parse<S extends z.ZodType>(
+  schema: S,
+  path: string,
+  env: Record<string, unknown>,
+  remedy = 'name one with --config or $MEGA_CONFIG',
+): z.infer<S> {
   let file: unknown;
   try {
     file = JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
-    throw new InputError(
-      'no_config',
-      `no configuration: ${reasonOf(cause)} ${path}; name one with --config or $MEGA_CONFIG`,
-    );
+    throw new InputError('no_config', `no configuration: ${reasonOf(cause)} ${path}; ${remedy}`);
   }
   try {
     return check(schema, { ...(file as object), ...env }, 'bad_config');

@@ -18,6 +18,9 @@ function runs([command, ...args]: string[]): boolean {
   return spawnSync(command!, args).status === 0;
 }
 
+const busybox = spawnSync('sh', ['-c', 'command -v busybox'], { encoding: 'utf8' }).stdout.trim();
+const applets = 'cat dd ln mkdir mv readlink rm setsid sh sleep tr'.split(' ');
+
 /**
  * Stands for Node.js: a script that says it was started and then does what `agent.mjs` of
  * its release holds (sh, not JavaScript). An agent broken in a given way is so a line of sh.
@@ -70,7 +73,8 @@ export class LoaderHome implements AsyncDisposable {
     fs.copyFileSync(loaderSource, this.loader);
     fs.chmodSync(this.loader, 0o755);
     // Under busybox its own ln, mv, dd ... are meant, not those of coreutils.
-    if (shell.command[0] === 'busybox') spawnSync('busybox', ['--install', '-s', this.at('tools')]);
+    if (shell.command[0] === 'busybox')
+      for (const applet of applets) fs.symlinkSync(busybox, this.at(`tools/${applet}`));
     this.release('1.0.0', 'beat_on');
     this.point('current', '1.0.0');
     this.point('previous', '1.0.0');
@@ -170,7 +174,7 @@ export class LoaderHome implements AsyncDisposable {
   }
 
   /** Waits until `condition` holds; tells the loader's own words when it does not. */
-  async until(what: string, condition: () => boolean, timeoutMs = 30_000): Promise<void> {
+  async until(what: string, condition: () => boolean, timeoutMs = 60_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     while (!condition()) {
       if (Date.now() > deadline)

@@ -59,7 +59,7 @@ class Upgrade {
   async #prepare(): Promise<End> {
     const { room, signal } = this.#run;
     try {
-      await this.#in('preflight', () => preflight(room, this.#args));
+      await this.#in('preflight', () => preflight(room, this.#args, signal));
       const file = await this.#in('downloading', () => download(room, this.#args, signal));
       await this.#in('verifying', () => verify(file, this.#args));
       await this.#in('staging', () => stage(room.home, file, this.#args, signal));
@@ -95,11 +95,16 @@ class Upgrade {
   }
 
   async #complete(): Promise<End> {
-    const { home, version } = this.#run.room;
+    const { home, version, logger } = this.#run.room;
     faultPoint(home, 'completed:entry');
     closeTrial(home);
-    tidy(home, version);
-    this.#dropDownload();
+    try {
+      tidy(home, version);
+      this.#dropDownload();
+    } catch (error) {
+      // The new release is kept, whatever the disk says now; the next upgrade tidies up.
+      logger.warn({ error: describe(error) }, 'what the upgrade no longer needs was not removed');
+    }
     const { proof } = this.#facts;
     faultPoint(home, 'completed:exit');
     return { state: 'succeeded', phase: 'completed', ...(proof ? { proof } : {}) };

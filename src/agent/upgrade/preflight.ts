@@ -37,6 +37,7 @@ export class Refusal extends MegaError {
 export async function preflight(
   room: Room,
   args: UpgradeArgs,
+  signal: AbortSignal,
   hookTimeoutMs = HOOK_TIMEOUT_MS,
 ): Promise<void> {
   const { home, version, journal } = room;
@@ -60,7 +61,7 @@ export async function preflight(
       `current names ${versionAt(home.current)}, but ${version} runs: restart the agent`,
     );
   }
-  await runHooks(home, hookTimeoutMs);
+  await runHooks(home, hookTimeoutMs, signal);
 }
 
 function checkRuntime(home: Home, runtime: string): void {
@@ -103,7 +104,7 @@ function checkSpace(home: Home, size: number): void {
 }
 
 /** Executables in `etc/preflight.d`, in order of name; one that does not exit 0 postpones the upgrade. */
-async function runHooks(home: Home, timeoutMs: number): Promise<void> {
+async function runHooks(home: Home, timeoutMs: number, signal: AbortSignal): Promise<void> {
   if (!existsSync(home.preflight)) return;
   for (const name of readdirSync(home.preflight).sort()) {
     if (name.startsWith('.')) continue;
@@ -113,8 +114,10 @@ async function runHooks(home: Home, timeoutMs: number): Promise<void> {
       killSignal: 'SIGKILL' as const, // one that ignores SIGTERM would hold the upgrade for ever (I6)
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
       cwd: home.root,
+      signal,
     };
     await promisify(execFile)(hook, [], options).catch((error: HookError) => {
+      signal.throwIfAborted();
       const late = error.killed ? `it did not end within ${timeoutMs / 1000} s` : '';
       const words = `${error.stdout ?? ''}\n${error.stderr ?? ''}`.trim().split('\n').at(-1);
       throw new Refusal(

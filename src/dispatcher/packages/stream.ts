@@ -50,7 +50,7 @@ async function sendStream(context: Context, row: PackageRow): Promise<boolean> {
   const { db, publisher, logger } = context;
   // An owner of its own for each sending: two requests in one dispatcher must not send twice either.
   const owner = crypto.randomUUID();
-  if (!(await leaseStream(db, row.sha256, owner, LEASE_MS))) return false;
+  if (!(await leaseStream(db, row, owner, LEASE_MS))) return false;
   let sealed = false;
   try {
     await publisher.withChannel(async (channel) => {

@@ -103,6 +103,6 @@ export async function markLost(db: Queryable, graceMs: number): Promise<number> 
     UPDATE tasks SET state = 'lost', finished_at = UTC_TIMESTAMP(3),
       reason = CONCAT('not heard of since ', heard_at, ' UTC')
     WHERE state IN ('accepted', 'running', 'cancelling') AND accepted_at IS NOT NULL
-      AND heard_at < UTC_TIMESTAMP(3) - INTERVAL (timeout_ms + ?) * 1000 MICROSECOND`;
+      AND TIMESTAMPADD(MICROSECOND, (timeout_ms + ?) * 1000, heard_at) < UTC_TIMESTAMP(3)`;
   return db.run(statement, [graceMs]);
 }

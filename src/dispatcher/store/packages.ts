@@ -80,17 +80,20 @@ export async function dropUpload(db: Queryable, sha256: string): Promise<void> {
   await db.run(sql`DELETE FROM packages WHERE sha256 = ? AND state = 'uploading'`, [sha256]);
 }
 
-/** Only one dispatcher at a time sends an artifact's chunks; false when another one does. */
+/**
+ * Only one dispatcher at a time sends an artifact's chunks; false when another one does, or has sent them since the
+ * caller looked (`sealed`).
+ */
 export async function leaseStream(
   db: Queryable,
-  sha256: string,
+  seen: PackageRow,
   owner: string,
   leaseMs: number,
 ): Promise<boolean> {
   const statement = sql`
     UPDATE packages SET sealed = 0, lease_owner = ?, lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND
-    WHERE sha256 = ? AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))`;
-  return (await db.run(statement, [owner, leaseMs * 1000, sha256])) > 0;
+    WHERE sha256 = ? AND sealed = ? AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))`;
+  return (await db.run(statement, [owner, leaseMs * 1000, seen.sha256, seen.sealed ? 1 : 0])) > 0;
 }
 
 export async function renewStream(
