@@ -28,7 +28,6 @@ export function homeAt(root: string) {
     trial: at('state', 'trial'),
     trialCount: at('state', 'trial.count'),
     trialFailed: at('state', 'trial.failed'),
-    trialWhy: at('state', 'trial.why'),
     alive: at('state', 'alive'),
     fault: at('state', 'fault'),
     config: at('etc', 'agent.json'),
