@@ -7,6 +7,7 @@ import type { Room } from './room.ts';
 
 const ANSWER_MS = 10_000;
 const RETRY_MS = 3_000;
+const SOON_MS = 50;
 
 const answered = z.object({ time: z.number(), probed: z.boolean(), steadyMs: z.number() });
 export type Answered = z.infer<typeof answered>;
@@ -26,12 +27,15 @@ export class Hello {
   /** The dispatcher's clock less ours, in ms. */
   clockOffsetMs = 0;
   #room: Room;
+  #reads: () => boolean;
   #stop = new AbortController();
   #beating: NodeJS.Timeout;
   #greeting: Promise<void> | undefined;
 
-  constructor(room: Room) {
+  /** `reads`: whether this process reads the host's queue. One that may not, a clone, must not speak for the host. */
+  constructor(room: Room, reads: () => boolean) {
     this.#room = room;
+    this.#reads = reads;
     room.broker.on('connected', () => this.#greet());
     if (room.broker.connected) this.#greet();
     this.#beating = setInterval(() => this.#beat(), room.config.heartbeatMs);
@@ -51,6 +55,10 @@ export class Hello {
 
   async #untilAnswered(): Promise<void> {
     while (!this.#stop.signal.aborted && this.#room.broker.connected) {
+      if (!this.#reads()) {
+        await sleep(SOON_MS, this.#stop.signal).catch(() => undefined);
+        continue;
+      }
       try {
         const sent = Date.now();
         const { time } = await sayHello(this.#room);
@@ -65,7 +73,7 @@ export class Hello {
 
   #beat(): void {
     const { broker, host, boot, version } = this.#room;
-    if (!broker.connected) return;
+    if (!broker.connected || !this.#reads()) return;
     const body = encode({ kind: 'heartbeat', host, boot, version, at: Date.now() });
     const address = {
       exchange: EXCHANGE.up,

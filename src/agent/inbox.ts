@@ -8,7 +8,7 @@ import type { Runner } from './runner.ts';
 
 const PREFETCH = 50;
 const MAX_PARKED_BYTES = 4096;
-const FULL_DISK_PAUSE_MS = 5_000;
+const PAUSE_MS = 5_000;
 
 /**
  * Takes orders from this host's own queue: read, written into the journal, acknowledged, then run. Early
@@ -32,6 +32,11 @@ export class Inbox {
     );
   }
 
+  /** Whether this process is the one that reads the host's queue. */
+  get open(): boolean {
+    return this.#subscription.open;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#subscription.close();
   }
@@ -53,7 +58,7 @@ export class Inbox {
         { task: read.task, error: describe(error) },
         'an order could not be written down',
       );
-      setTimeout(() => message.nack(true), FULL_DISK_PAUSE_MS);
+      setTimeout(() => message.nack(true), PAUSE_MS).unref();
     }
   }
 
@@ -95,7 +100,7 @@ export class Inbox {
       });
       message.ack();
     } catch {
-      message.nack(true);
+      setTimeout(() => message.nack(true), PAUSE_MS).unref();
     }
   }
 

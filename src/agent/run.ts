@@ -64,8 +64,8 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   const runner = new Runner(room, [ping, clientUpgrade(probes)]);
   opened.defer(() => outbox.drain(DRAIN_MS));
   opened.defer(() => runner.stop(STOP_MS));
-  opened.use(new Inbox(room, runner, (order) => probes.deliver(order)));
-  hello = opened.use(new Hello(room));
+  const inbox = opened.use(new Inbox(room, runner, (order) => probes.deliver(order)));
+  hello = opened.use(new Hello(room, () => inbox.open));
   logger.info({ boot: room.boot }, 'the agent runs');
   runner.resume();
   const all = opened.move();

@@ -12,7 +12,7 @@ export const EXIT_HELP = `Exit codes:
   130  ended by Ctrl-C; a job that was watched goes on`;
 
 /**
- * Errors of the dispatcher arrive as their code alone, without the class, so the code decides too. Its words
+ * Of the dispatcher's errors only the unavailable ones keep their class on the way, so the code decides too. Its words
  * are regular: `unknown_host`, `bad_argument`, `wrong_version`, ...; `database_unavailable`, ...
  */
 const BAD_INPUT =

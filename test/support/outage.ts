@@ -146,14 +146,13 @@ export class Fleet implements AsyncDisposable {
     for (const letter of ['c', 'd']) holdInPreflight(this.host(letter).home);
     await this.host('e').stop();
     const job = await this.order(to, [...this.hosts.keys()]);
-    const phases = async (letters: string[]) => {
-      const tasks = await tasksOf(this.world, job);
-      return letters.map((one) => tasks.get(this.host(one).id)?.phase);
-    };
     await until('c and d to stand in preflight, and a or b to be far past it', async () => {
-      const [a, b, ...held] = await phases(['a', 'b', 'c', 'd']);
+      const tasks = await tasksOf(this.world, job);
+      const seen = ['a', 'b', 'c', 'd'].map((one) => tasks.get(this.host(one).id)!);
+      const [a, b, ...held] = seen.map((task) => task.phase);
       const begun = [a, b].some((one) => one && one !== 'preflight' && one !== 'downloading');
-      return begun && held.every((one) => one === 'preflight');
+      if (begun && held.every((one) => one === 'preflight')) return true;
+      throw new Error(seen.map((task) => `${told(task)} ${task.reason}`).join(', '));
     });
     return job;
   }
