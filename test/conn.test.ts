@@ -90,7 +90,15 @@ test('an error names the server, the database and the statement, and never the p
   });
 });
 
-test('a statement that takes too long is given up', async () => {
-  await using quick = conn(url, { timeoutMs: 200 });
-  await assert.rejects(quick.query('SELECT SLEEP(1)'), { code: 'database_unavailable' });
+test('a statement that takes too long is given up, and costs the pool no connection', async () => {
+  await using quick = conn(url, { timeoutMs: 300, connections: 1 });
+  for (let i = 0; i < 3; i++)
+    await assert.rejects(quick.query('SELECT SLEEP(1)'), { code: 'database_unavailable' });
+  assert.deepEqual(await quick.transaction((tx) => tx.query('SELECT 1 AS one')), [{ one: 1 }]);
+});
+
+test('what the values are to blame for is told from what the server is', async () => {
+  await assert.rejects(db.run('INSERT INTO t (id, n) VALUES (1, 1)'), { code: 'bad_data' });
+  await assert.rejects(db.run("INSERT INTO t (id, n) VALUES (7, 'much')"), /much/);
+  await assert.rejects(db.run('INSERT INTO nowhere VALUES (1)'), { code: 'database_error' });
 });

@@ -9,8 +9,9 @@ import type { Room } from '../src/agent/room.ts';
 import { preflight, type Refusal } from '../src/agent/upgrade/preflight.ts';
 import { buildPackage } from '../src/cli/package/build.ts';
 import { homeAt } from '../src/lib/home.ts';
+import { hashPassword } from '../src/lib/management.ts';
 import type { UpgradeArgs } from '../src/lib/messages.ts';
-import { EXCHANGE } from '../src/lib/topology.ts';
+import { EXCHANGE, operatorPermissions } from '../src/lib/topology.ts';
 import { platform, uuidv7 } from '../src/lib/utils.ts';
 import { scratch } from './support/cli.ts';
 import { cannotMount, fill, remounted, smallDisk } from './support/mounts.ts';
@@ -90,6 +91,24 @@ describe('bad input and bad luck', { concurrency: 3 }, () => {
         code: 2,
         err: 'mega: version 9.9.9 is not published; mega package list shows what is\n',
       });
+    });
+
+    test('for a host whose name another user of the broker bears: that user keeps its password', async () => {
+      const name = `${world().name}-taken`;
+      const { management } = world();
+      await management.putUser(name, hashPassword('theirs'), operatorPermissions(), 'monitoring');
+      try {
+        const asked = world().call('add_server', { host: name, passwordHash: hashPassword('x'.repeat(20)) });
+        await assert.rejects(asked, { code: 'name_taken', message: /choose another name/ });
+        const login = Buffer.from(`${name}:theirs`).toString('base64');
+        const url = new URL('/api/whoami', world().servers.rabbitmq.managementUrl);
+        url.username = '';
+        url.password = '';
+        const who = await fetch(url, { headers: { authorization: `Basic ${login}` } });
+        assert.equal(who.status, 200);
+      } finally {
+        await management.deleteUser(name);
+      }
     });
 
     test('for a package of another platform', async () => {

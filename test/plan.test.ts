@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { needsArbiter } from '../src/agent/upgrade/judge.ts';
+import type { Room } from '../src/agent/room.ts';
+import { judge, needsArbiter } from '../src/agent/upgrade/judge.ts';
 import { type Ground, nextStep } from '../src/agent/upgrade/plan.ts';
-import { PHASES } from '../src/lib/messages.ts';
+import { Probes } from '../src/agent/upgrade/watch.ts';
+import { type Order, PHASES } from '../src/lib/messages.ts';
 
 const task = '01900000-0000-7000-8000-000000000001';
 const ground: Ground = {
@@ -69,4 +71,49 @@ test('a crash and a hang need no arbiter, silence and a lost word do', () => {
     assert.equal(needsArbiter(verdict), false);
   for (const verdict of ['silent 9 ticks', 'silent', 'not_switched'])
     assert.equal(needsArbiter(verdict), true);
+});
+
+const steady = 3_600_000;
+/** A room whose dispatcher answers, and has been listening for so long. */
+const roomOf = (steadyMs: number) =>
+  ({
+    version: '1.0.0',
+    boot: proof.boot,
+    logger: { info: () => undefined },
+    call: async () => ({ time: 0, probed: false, steadyMs }),
+  }) as unknown as Room;
+
+async function judged(verdict: string, facts: Ground['facts'], steadyMs = steady) {
+  const about = { verdict, facts, to: '1.1.0', trial: { starts: 3, seconds: 30, hangSeconds: 10 } };
+  return judge(roomOf(steadyMs), about, () => undefined, new AbortController().signal);
+}
+
+test('silence is guilt only where the previous release gets through and there was service all the while', async () => {
+  assert.equal((await judged('silent 30 ticks', { holds: 1 })).guilty, true);
+  assert.equal((await judged('silent 30 ticks', { holds: 1 }, 20_000)).guilty, false);
+  assert.equal((await judged('silent 30 ticks', { holds: 1, unreachable: 'no broker' })).guilty, false);
+});
+
+test('a torn trial, a lost word and a proof that came too late are no guilt', async () => {
+  for (const verdict of ['unreadable trial', 'unreadable count', 'lost: no word', 'not_switched']) {
+    assert.equal((await judged(verdict, { holds: 1 })).guilty, false);
+  }
+  assert.equal((await judged('silent 30 ticks', { holds: 1, proof })).guilty, false);
+});
+
+test('after three trials without a proof there is a verdict in any case', async () => {
+  assert.equal((await judged('silent 30 ticks', { holds: 3, unreachable: 'no broker' })).guilty, true);
+  const found = await judged('unreadable trial', { holds: 3 });
+  assert.match(found.guilty ? found.reason : '', /was not proved in 3 trials \(last: unreadable trial\)/);
+});
+
+test('a probe that comes before anybody waits for it is not lost, and one for another boot is nobody’s', async () => {
+  const probes = new Probes(roomOf(steady));
+  const signal = new AbortController().signal;
+  const probe = (boot: string) => ({ task, args: { nonce: 'n1', boot } }) as unknown as Order;
+  probes.deliver(probe('01900000-0000-4000-8000-0000000000ff'));
+  assert.equal(await probes.next(task, 10, signal), undefined);
+  probes.deliver(probe(proof.boot));
+  assert.equal(await probes.next(task, 10, signal), 'n1');
+  probes.deliver({ task, args: { nonsense: true } } as unknown as Order);
 });

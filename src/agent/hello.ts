@@ -36,8 +36,8 @@ export class Hello {
   constructor(room: Room, reads: () => boolean) {
     this.#room = room;
     this.#reads = reads;
-    room.broker.on('connected', () => this.#greet());
-    if (room.broker.connected) this.#greet();
+    room.broker.on('connected', () => this.greet());
+    if (room.broker.connected) this.greet();
     this.#beating = setInterval(() => this.#beat(), room.config.heartbeatMs);
   }
 
@@ -47,7 +47,8 @@ export class Hello {
     await this.#greeting;
   }
 
-  #greet(): void {
+  /** Says hello now, which also sets the clock anew. */
+  greet(): void {
     this.#greeting ??= this.#untilAnswered().finally(() => {
       this.#greeting = undefined;
     });

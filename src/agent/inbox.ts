@@ -14,16 +14,22 @@ const PAUSE_MS = 5_000;
  * Takes orders from this host's own queue: read, written into the journal, acknowledged, then run. Early
  * acknowledgement lets a task last for hours and an upgrade outlive its own restart.
  */
+type Listeners = {
+  onProbe: (order: Order) => void;
+  /** An order was too old by our clock, which may have jumped. */
+  onExpired: () => void;
+};
+
 export class Inbox {
   #room: Room;
   #runner: Runner;
-  #onProbe: (order: Order) => void;
+  #on: Listeners;
   #subscription: Subscription;
 
-  constructor(room: Room, runner: Runner, onProbe: (order: Order) => void) {
+  constructor(room: Room, runner: Runner, listeners: Listeners) {
     this.#room = room;
     this.#runner = runner;
-    this.#onProbe = onProbe;
+    this.#on = listeners;
     const queue = hostQueue(room.host);
     this.#subscription = new Subscription(
       room.broker,
@@ -49,6 +55,10 @@ export class Inbox {
       void this.#park(message, describe(error));
       return;
     }
+    if (read.expires < Date.now() + this.#room.clockOffsetMs()) {
+      this.#tooLate(read, message);
+      return;
+    }
     try {
       this.#obey(read);
       message.ack();
@@ -62,6 +72,20 @@ export class Inbox {
     }
   }
 
+  /** By our clock, which may have jumped: it is set anew, and the order looked at once more. */
+  #tooLate(read: Order, message: Incoming): void {
+    this.#on.onExpired();
+    if (!message.redelivered) {
+      setTimeout(() => message.nack(true), PAUSE_MS).unref();
+      return;
+    }
+    this.#room.logger.info(
+      { task: read.task },
+      'an order came after it had expired; the dispatcher sends it anew',
+    );
+    message.ack();
+  }
+
   /** The one place where orders come in, and so the one where their signature will be checked. */
   #read(message: Incoming): Order {
     const read = decode(order, message.body);
@@ -72,10 +96,8 @@ export class Inbox {
   }
 
   #obey(read: Order): void {
-    const { journal, logger } = this.#room;
-    if (read.expires < Date.now() + this.#room.clockOffsetMs()) {
-      logger.info({ task: read.task }, 'an order came after it had expired; the dispatcher sends it anew');
-    } else if (read.type === 'probe') this.#onProbe(read);
+    const { journal } = this.#room;
+    if (read.type === 'probe') this.#on.onProbe(read);
     else if (read.type === 'cancel') this.#runner.cancel(read.task);
     else if (journal.accept(read)) {
       const entry = journal.entry(read.task);

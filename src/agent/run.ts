@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Broker } from '../lib/broker.ts';
 import type { AgentConfig } from '../lib/config.ts';
-import { MegaError } from '../lib/errors.ts';
+import { describe, MegaError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logs.ts';
 import { caller } from '../lib/sender.ts';
 import { beat } from './alive.ts';
@@ -15,7 +15,9 @@ import { clientUpgrade } from './tasks/client_upgrade.ts';
 import { ping } from './tasks/ping.ts';
 import { Probes } from './upgrade/watch.ts';
 
-const STOP_MS = 10_000;
+const STOP_MS = 5_000;
+const CLOSE_MS = 8_000;
+const DAY_MS = 86_400_000;
 const DRAIN_MS = 2_000;
 
 /** Why the agent ends: asked to (`stopped`), to start what `current` names now (`restart`), or without a loader. */
@@ -58,18 +60,33 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
     clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
     restart: () => stop('restart'),
   };
-  journal.forgetOld();
+  const forgetting = setInterval(() => forget(journal, logger), DAY_MS);
+  opened.defer(() => clearInterval(forgetting));
+  forget(journal, logger);
   const outbox = opened.use(new Outbox(journal, broker, config.host));
   const probes = new Probes(room);
   const runner = new Runner(room, [ping, clientUpgrade(probes)]);
   opened.defer(() => outbox.drain(DRAIN_MS));
   opened.defer(() => runner.stop(STOP_MS));
-  const inbox = opened.use(new Inbox(room, runner, (order) => probes.deliver(order)));
+  const inbox = opened.use(
+    new Inbox(room, runner, { onProbe: (order) => probes.deliver(order), onExpired: () => hello?.greet() }),
+  );
   hello = opened.use(new Hello(room, () => inbox.open));
   logger.info({ boot: room.boot }, 'the agent runs');
   runner.resume();
   const all = opened.move();
-  return { stop, ended: asked.promise.then((why) => all.disposeAsync().then(() => why)) };
+  // On a frozen broker closing may take minutes; a trial's clock would run meanwhile.
+  const close = () => Promise.race([all.disposeAsync(), new Promise((done) => setTimeout(done, CLOSE_MS))]);
+  return { stop, ended: asked.promise.then((why) => close().then(() => why)) };
+}
+
+/** A full disk must not keep an agent from starting. */
+function forget(journal: Journal, logger: Logger): void {
+  try {
+    journal.forgetOld();
+  } catch (error) {
+    logger.warn({ error: describe(error) }, 'old tasks could not be forgotten');
+  }
 }
 
 /** What a new release must show before anything is switched to it: that it loads, and reads this host's setup. */

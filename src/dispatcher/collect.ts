@@ -1,4 +1,4 @@
-import { describe, MegaError, UnavailableError } from '../lib/errors.ts';
+import { codeOf, describe, MegaError, UnavailableError } from '../lib/errors.ts';
 import { decode, type Event, event, type Result, result } from '../lib/messages.ts';
 import { type Incoming, Subscription } from '../lib/subscription.ts';
 import { QUEUE } from '../lib/topology.ts';
@@ -14,9 +14,13 @@ import { record } from './record.ts';
  *
  * gathering → (flush) committing → acknowledged; on a failed commit → waiting → committing ...
  */
-const PREFETCH = 1_000;
+const PREFETCH = 500;
 const BATCH = 200;
 const PATIENCE_MS = 60_000;
+
+/** Only what the message itself is to blame for may be parked; all else is the database's, and waits. */
+const itsOwnFault = (error: unknown) =>
+  !(error instanceof UnavailableError) && codeOf(error) !== 'database_error';
 
 type Held = { message: Incoming; said: Event | Result };
 
@@ -101,8 +105,8 @@ export class Collector {
         since = undefined;
       } catch (error) {
         since ??= Date.now();
-        if (!(error instanceof UnavailableError) && batch.length === 1) await this.#giveUp(batch[0]!, error);
-        else if (!(error instanceof UnavailableError)) await this.#oneByOne(batch);
+        if (itsOwnFault(error) && batch.length === 1) await this.#giveUp(batch[0]!, error);
+        else if (itsOwnFault(error)) await this.#oneByOne(batch);
         else if (!(await this.#bear(since))) return;
       }
     }
@@ -115,7 +119,7 @@ export class Collector {
         await record(this.#context, [one.said]);
         this.#done([one]);
       } catch (error) {
-        if (error instanceof UnavailableError) return;
+        if (!itsOwnFault(error)) return;
         await this.#giveUp(one, error);
       }
     }

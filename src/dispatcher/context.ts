@@ -10,7 +10,7 @@ export type Context = {
   readonly id: string;
   readonly config: DispatcherConfig;
   readonly db: Conn;
-  /** Two connections: an alarm of the broker blocks those that publish, and must not stop the reading. */
+  /** Two connections: an alarm of the broker blocks those that publish, and must not stop the acknowledging. */
   readonly publisher: Broker;
   readonly consumer: Broker;
   readonly management: Management;

@@ -1,7 +1,7 @@
 import type { Context } from './context.ts';
-import { expireTasks, markLost, returnExpiredOrders } from './store/due.ts';
+import { cancelUntaken, expireTasks, markLost, returnExpiredOrders } from './store/due.ts';
 import { markAway } from './store/hosts.ts';
-import { finishJobs, runningJobs } from './store/jobs.ts';
+import { finishJobs, jobsToEnd } from './store/jobs.ts';
 
 const ORDER_GRACE_MS = 2_000;
 const JOBS_A_ROUND = 100;
@@ -13,8 +13,11 @@ const JOBS_A_ROUND = 100;
 export async function expireDue(context: Context, steadyMs: number): Promise<void> {
   const { db, config } = context;
   if (steadyMs > config.offlineAfterMs) await markAway(db, config.offlineAfterMs);
-  if (steadyMs > config.lostGraceMs) await markLost(db, config.lostGraceMs);
+  if (steadyMs > config.lostGraceMs) {
+    await markLost(db, config.lostGraceMs);
+    await cancelUntaken(db, config.lostGraceMs);
+  }
   await returnExpiredOrders(db, ORDER_GRACE_MS);
   await expireTasks(db);
-  await finishJobs(db, await runningJobs(db, JOBS_A_ROUND));
+  await finishJobs(db, await jobsToEnd(db, JOBS_A_ROUND));
 }

@@ -102,6 +102,5 @@ async function start(context: Context, plan: Plan, on: string[], { by, key }: As
     callKey: `${by}:${key}`,
     deadlineMs: plan.deadlineMs ?? config.taskDeadlineMs,
   };
-  const { id } = await db.transaction((tx) => addJob(tx, job));
-  return id;
+  return db.transaction((tx) => addJob(tx, job));
 }

@@ -1,5 +1,6 @@
 import { encode, type Order } from '../lib/messages.ts';
 import { EXCHANGE } from '../lib/topology.ts';
+import { uuidv7 } from '../lib/utils.ts';
 import type { Context } from './context.ts';
 import { claimPending, type DueTask, markQueued, markUnsent } from './store/due.ts';
 
@@ -23,9 +24,8 @@ export async function publishDue(context: Context): Promise<boolean> {
 }
 
 function publishTask(context: Context, task: DueTask): Promise<'confirmed' | 'returned' | 'failed'> {
-  const ttl = context.config.orderTtlMs;
   const now = Date.now();
-  const { type, host, args, timeoutMs } = task;
+  const { type, host, args, timeoutMs, ttlMs } = task;
   const order = {
     v: 1,
     task: task.id,
@@ -33,7 +33,7 @@ function publishTask(context: Context, task: DueTask): Promise<'confirmed' | 're
     type,
     args,
     issued: now,
-    expires: now + ttl,
+    expires: now + ttlMs,
     timeoutMs,
   } as const;
   return sendOrder(context, order, task.id).catch(() => 'failed' as const);
@@ -54,4 +54,11 @@ export function sendOrder(context: Context, order: Order, messageId: string) {
     expiresMs: Math.max(1, order.expires - order.issued),
     mandatory: true,
   });
+}
+
+/** Asks a host to stop a task; lost on its way, it is asked again when the host says hello. */
+export async function sendCancel(context: Context, task: string, host: string): Promise<void> {
+  const now = Date.now();
+  const about = { v: 1, task, host, type: 'cancel', args: {}, timeoutMs: 60_000 } as const;
+  await sendOrder(context, { ...about, issued: now, expires: now + context.config.orderTtlMs }, uuidv7());
 }

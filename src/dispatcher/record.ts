@@ -30,14 +30,15 @@ export async function record(context: Context, batch: Said[]): Promise<void> {
 
 /** The jobs that a task's end may have ended. */
 async function recordTasks(db: Queryable, about: (Progress | Result)[]): Promise<string[]> {
-  await addEvents(db, about);
   const rows = new Map(
     (await lockTasks(db, [...new Set(about.map((one) => one.task))])).map((row) => [row.id, row]),
   );
+  const own = about.filter((said) => rows.get(said.task)?.host === said.host);
+  await addEvents(db, own);
   const ended = new Set<string>();
-  for (const said of about.toSorted((a, b) => a.seq - b.seq)) {
+  for (const said of own.toSorted((a, b) => a.seq - b.seq)) {
     const row = rows.get(said.task);
-    const change = row && row.host === said.host ? advance(row, said) : undefined;
+    const change = row && advance(row, said);
     if (!row || !change) continue;
     await applyChange(db, row.id, change);
     rows.set(row.id, { ...row, state: change.state, seq: change.seq });

@@ -19,7 +19,8 @@ const EXPIRE_MS = 1_000;
 
 /**
  * Starts a dispatcher; any number may run side by side. Disposing of it stops in the order opposite to starting:
- * first nothing new is taken, then what is under way ends, then the connections close.
+ * first nothing new is taken, then the round under way ends, then the connections close. A call under way may go
+ * unanswered; its caller asks again, with the same key.
  */
 export async function startDispatcher(config: DispatcherConfig, logger: Logger): Promise<AsyncDisposable> {
   await using opened = new AsyncDisposableStack();

@@ -39,7 +39,9 @@ const ORDER: readonly TaskState[] = OPEN_STATES;
 export function advance(task: TaskNow, said: Progress | Result): Change | undefined {
   if (said.seq <= task.seq) return undefined;
   const open = isOpen(task.state);
-  const guessed = (GUESSED_STATES as readonly string[]).includes(task.state);
+  // Cancelled without a word of the host is a guess like these.
+  const unheard = task.state === 'cancelled' && task.seq === 0;
+  const guessed = unheard || (GUESSED_STATES as readonly string[]).includes(task.state);
   const common = { seq: said.seq, phase: said.phase ?? null, reason: said.reason ?? null };
   if (said.kind === 'progress') {
     if (!open) return undefined;

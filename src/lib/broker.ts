@@ -88,6 +88,8 @@ export class Broker extends EventEmitter {
   publish(message: Outgoing): Promise<PublishOutcome> {
     const channel = this.#publisher;
     if (!channel) return Promise.reject(this.#unavailable(this.#lastTrouble));
+    // What is sent now would only pile up in our own memory.
+    if (this.#blocked) return Promise.reject(this.#unavailable(new Error(`blocked: ${this.#blocked}`)));
     const late = () => this.#unavailable(new Error(this.#blocked ?? 'no confirm in time'));
     return this.#confirms.wait(message.messageId, this.#options.publishTimeoutMs, late, (done) => {
       const properties = propertiesOf(message, this.user);
@@ -111,6 +113,7 @@ export class Broker extends EventEmitter {
     const silence = `no dispatcher answered within ${timeoutMs} ms; is one running?`;
     const fail = () => reject(new UnavailableError('no_answer', silence));
     late.addEventListener('abort', fail, { once: true });
+    if (late.aborted) fail();
     this.#asking.set(id, { resolve, reject });
     promise.catch(() => undefined);
     try {
@@ -165,6 +168,11 @@ export class Broker extends EventEmitter {
 
   async #opened(connection: ChannelModel): Promise<void> {
     connection.on('error', () => undefined);
+    // All frames of one read are handled before we go on: it may end while it is being set up.
+    let ended = false;
+    connection.once('close', () => {
+      ended = true;
+    });
     const channel = await connection.createConfirmChannel();
     channel.on('error', (error: Error) => this.#trouble(error));
     channel.on('close', () => {
@@ -177,6 +185,7 @@ export class Broker extends EventEmitter {
       this.#confirms.returned(String(properties.messageId));
     });
     await channel.consume(REPLY_QUEUE, (message) => this.#answered(message), { noAck: true });
+    if (ended) throw new MegaError('closed', 'the connection ended while it was set up');
     this.#connection = connection;
     this.#publisher = channel;
     this.#blocked = undefined;

@@ -101,11 +101,14 @@ export function conn(url: string, options: ConnOptions = {}): Conn {
   pool.on('connection', (fresh) => {
     for (const one of SESSION) fresh.query(one); // they run before whatever is asked on the connection
   });
-  const direct = queryable(pool, where, timeoutMs);
+  const direct: <T>(work: (db: Queryable) => Promise<T>) => Promise<T> = (work) =>
+    withConnection(pool, where, timeoutMs, (connection) => work(queryable(connection, where, timeoutMs)));
   return {
-    ...direct,
+    query: (sql, params) => direct((db) => db.query(sql, params)),
+    one: (sql, params) => direct((db) => db.one(sql, params)),
+    run: (sql, params) => direct((db) => db.run(sql, params)),
     transaction: (work, { retries = 5 } = {}) =>
-      retry(() => attempt(pool, where, timeoutMs, work), {
+      retry(() => direct((db) => attempt(db, work)), {
         ...{ retries, minTimeoutMs: 10, maxTimeoutMs: 500 },
         when: (error) => RETRY.has(codeOf(error.cause)),
       }),
@@ -119,36 +122,50 @@ const SESSION = [
   "SET SESSION time_zone = '+00:00', SESSION sql_mode = 'STRICT_ALL_TABLES'",
 ];
 
-async function attempt<T>(
+/**
+ * Lends a connection of the pool, and ends it when the server did not answer on it: the driver would otherwise wait
+ * for that answer for ever and never give the connection back.
+ */
+async function withConnection<T>(
   pool: Pool,
   where: string,
   timeoutMs: number,
-  work: (db: Queryable) => Promise<T>,
+  work: (connection: PoolConnection) => Promise<T>,
 ): Promise<T> {
-  const connection = await pool.getConnection().catch((cause: unknown) => {
-    throw told(cause, where, 'connecting');
+  const asked = pool.getConnection();
+  let late = false;
+  const tooLate = () => {
+    late = true;
+    return new UnavailableError('database_unavailable', `no connection to ${where} in ${timeoutMs} ms`);
+  };
+  asked.then((connection) => late && connection.release()).catch(() => undefined);
+  const connection = await withDeadline(asked, timeoutMs, tooLate).catch((cause: unknown) => {
+    throw cause instanceof MegaError ? cause : told(cause, where, 'connecting');
   });
-  let broken = false;
   try {
-    const db = queryable(connection, where, timeoutMs);
-    await db.run('START TRANSACTION');
+    const value = await work(connection);
+    connection.release();
+    return value;
+  } catch (error) {
+    if (error instanceof UnavailableError) connection.destroy();
+    else connection.release();
+    throw error;
+  }
+}
+
+async function attempt<T>(db: Queryable, work: (db: Queryable) => Promise<T>): Promise<T> {
+  await db.run('START TRANSACTION');
+  try {
     const value = await work(db);
     await db.run('COMMIT');
     return value;
   } catch (error) {
-    broken = error instanceof UnavailableError;
-    if (!broken)
-      await connection.query('ROLLBACK').catch(() => {
-        broken = true;
-      });
+    if (!(error instanceof UnavailableError)) await db.run('ROLLBACK'); // a connection that is gone rolls back itself
     throw error;
-  } finally {
-    if (broken) connection.destroy();
-    else connection.release();
   }
 }
 
-function queryable(on: Pool | PoolConnection, where: string, timeoutMs: number): Queryable {
+function queryable(on: PoolConnection, where: string, timeoutMs: number): Queryable {
   const send = async (sql: string, params: Param[]) => {
     const late = () =>
       new UnavailableError(
@@ -182,7 +199,13 @@ function told(cause: unknown, where: string, what: string): MegaError {
     const how = away ? 'cannot be reached' : 'takes nothing for now';
     return new UnavailableError('database_unavailable', `the database ${where} ${how}: ${text}`, { cause });
   }
-  return new MegaError('database_error', `${where}: ${text} [${what}]`, { cause });
+  const state = (cause as { sqlState?: string }).sqlState ?? '';
+  return new MegaError(DATA.test(state) ? 'bad_data' : 'database_error', `${where}: ${text} [${what}]`, {
+    cause,
+  });
 }
+
+/** SQL's classes of errors that the values themselves have made: out of range, too long, a broken constraint. */
+const DATA = /^2[23]/;
 
 const brief = (sql: string) => sql.replace(/\s+/g, ' ').trim().slice(0, 120);

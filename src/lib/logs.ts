@@ -28,7 +28,7 @@ export function createLogger(options: LogOptions = {}): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: SECRETS, censor: '***' },
   };
-  if (file === 'stderr') return pino(settings, destination({ dest: 2, sync: true }));
+  if (file === 'stderr') return pino(settings, toStderr());
   try {
     mkdirSync(dirname(file), { recursive: true });
     const target = destination({ dest: file, sync: true, append: true });
@@ -36,13 +36,20 @@ export function createLogger(options: LogOptions = {}): Logger {
     opened.add(target);
     return pino(settings, target);
   } catch (error) {
-    const logger = pino(settings, destination({ dest: 2, sync: true }));
+    const logger = pino(settings, toStderr());
     logger.warn(
       { file, error: (error as Error).message },
       'the log file cannot be written; logging to stderr',
     );
     return logger;
   }
+}
+
+/** A full disk or a closed pipe behind it must not end the process. */
+function toStderr() {
+  const target = destination({ dest: 2, sync: true });
+  target.on('error', () => undefined);
+  return target;
 }
 
 const opened = new Set<ReturnType<typeof destination>>();

@@ -42,6 +42,11 @@ export class Management {
     await this.#send('PUT', `/permissions/${this.#v}/${user}`, access);
   }
 
+  async hasUser(name: string): Promise<boolean> {
+    const users = (await this.#send('GET', '/users')) as { name: string }[];
+    return users.some((user) => user.name === name);
+  }
+
   async limitUser(name: string, limits: Record<string, number>): Promise<void> {
     for (const [limit, value] of Object.entries(limits)) {
       await this.#send('PUT', `/user-limits/${encodeURIComponent(name)}/${limit}`, { value });

@@ -21,7 +21,7 @@ const seq = z.int().min(1).max(1_000_000_000);
 const reason = z.string().transform((text) => text.slice(0, MAX_REASON));
 const json = z.record(z.string(), z.unknown());
 
-export const schemas = { host, version, taskId, sha256, millis, reason, json };
+export const schemas = { host, version, sha256, reason, json };
 
 /** How long and how often a new release may try before the loader goes back. */
 export const trial = z.object({
@@ -172,7 +172,6 @@ export type Reply = z.infer<typeof reply>;
 
 /** One chunk's headers; the body is the bytes. A reader takes chunks in any order and drops duplicates. */
 export const chunkHeaders = z.object({ index: z.int().min(0), count: z.int().min(1), sha256 });
-export type ChunkHeaders = z.infer<typeof chunkHeaders>;
 
 /** What the dispatcher says of an artifact that is ready to be read. */
 export const artifact = z.object({

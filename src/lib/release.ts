@@ -55,6 +55,14 @@ export function requireRuntime(home: Home, runtime: string): string {
   return name;
 }
 
+/** What is to be started must be there, with the runtime that it names. */
+export function requireRelease(home: Home, version: string): void {
+  const folder = home.release(version);
+  if (!existsSync(join(folder, 'agent.mjs')) || !existsSync(join(folder, 'runtime', 'bin', 'node'))) {
+    throw new InputError('no_release', `${folder} is not whole: order the upgrade again`);
+  }
+}
+
 export function requirePlatform(platforms: string[]): void {
   if (!platforms.includes(platform())) {
     throw new InputError(

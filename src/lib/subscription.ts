@@ -77,7 +77,8 @@ export class Subscription {
         await this.#consume(stop);
       } catch (error) {
         if (stop.aborted) return;
-        if (this.#broker.connected) this.#options.onTrouble?.(error as Error);
+        if (!this.#broker.connected) continue; // it goes on with the next connection
+        this.#options.onTrouble?.(error as Error);
       }
       await sleep(this.#options.retryMs ?? 1_000, stop).catch(() => undefined);
     }
@@ -90,7 +91,8 @@ export class Subscription {
     ended.promise.catch(() => undefined);
     channel.on('error', (error: Error) => ended.reject(error));
     channel.on('close', () => ended.reject(new MegaError('channel_closed', 'the channel was closed')));
-    stop.addEventListener('abort', () => ended.resolve(), { once: true });
+    const end = () => ended.resolve();
+    stop.addEventListener('abort', end, { once: true });
     const { queue, prefetch, exclusive = false } = this.#options;
     try {
       await channel.prefetch(prefetch);
@@ -108,6 +110,7 @@ export class Subscription {
       await ended.promise;
       await channel.cancel(consumerTag);
     } finally {
+      stop.removeEventListener('abort', end);
       this.#channel = undefined;
       await channel.close().catch(() => undefined);
     }

@@ -1,7 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type MegaError } from '../../lib/errors.ts';
+import { versionAt } from '../../lib/home.ts';
 import type { Phase, UpgradeArgs } from '../../lib/messages.ts';
+import { requireRelease } from '../../lib/release.ts';
 import { faultPoint } from '../fault.ts';
 import { download, verify } from '../upgrade/download.ts';
 import { argsOf, type Facts, factsOf } from '../upgrade/facts.ts';
@@ -74,15 +76,35 @@ class Upgrade {
   /** From here on there is no cancelling: the loader and the trial have the word. */
   async #switch(): Promise<End> {
     const { room } = this.#run;
-    await this.#in('switching', async () => {
-      const from = room.version;
-      const afresh = { verdict: undefined, proof: undefined, unreachable: '' };
-      room.journal.remember(this.#task, { ...afresh, from, holds: this.#facts.holds + 1 });
-      forgetFailedTrial(room.home);
-      switchOver(room.home, this.#task, from, this.#args);
-    });
-    await this.#in('restarting', async () => room.restart());
+    try {
+      await this.#in('switching', async () => this.#swap());
+    } catch (error) {
+      if (versionAt(room.home.current) !== this.#args.to) return this.#notSwitched(error);
+      room.logger.error({ error: describe(error) }, 'switched, but not in order');
+    }
+    try {
+      await this.#in('restarting', async () => undefined);
+    } catch (error) {
+      // Nothing may keep us now: the trial's clock runs.
+      room.logger.error({ error: describe(error) }, 'the restart cannot be written down');
+    }
+    room.restart();
     return 'restarting';
+  }
+
+  #swap(): void {
+    const { room } = this.#run;
+    requireRelease(room.home, this.#args.to);
+    forgetFailedTrial(room.home); // before its evidence goes from the journal, too
+    const afresh = { verdict: undefined, proof: undefined, unreachable: '' };
+    room.journal.remember(this.#task, { ...afresh, holds: this.#facts.holds + 1 });
+    switchOver(room.home, this.#task, room.version, this.#args);
+  }
+
+  /** A trial that is open without a swap would cost this process its life. */
+  #notSwitched(error: unknown): End {
+    closeTrial(this.#run.room.home);
+    return this.#giveUp(error);
   }
 
   async #watch(): Promise<End> {
@@ -113,6 +135,8 @@ class Upgrade {
   async #judge(verdict: string): Promise<End> {
     const { room, signal } = this.#run;
     const { to, trial } = this.#args;
+    const judged = room.journal.skipped(to);
+    if (judged !== undefined) return this.#goneBack(judged);
     room.journal.remember(this.#task, { verdict });
     if (room.version === to) {
       return {
@@ -129,10 +153,15 @@ class Upgrade {
     );
     if (!found.guilty) return this.#switch();
     room.journal.skip(to, found.reason);
-    forgetFailedTrial(room.home);
-    discard(room.home, to);
+    return this.#goneBack(found.reason);
+  }
+
+  #goneBack(reason: string): End {
+    const { home } = this.#run.room;
+    forgetFailedTrial(home);
+    discard(home, this.#args.to);
     this.#dropDownload();
-    return { state: 'failed', phase: 'rolled_back', reason: found.reason };
+    return { state: 'failed', phase: 'rolled_back', reason };
   }
 
   #giveUp(error: unknown): End {

@@ -4,8 +4,6 @@ import type { Entry } from '../journal.ts';
 
 /** What an upgrade remembers between processes; all of it additive, since the release before must read it (I2). */
 const facts = z.object({
-  /** The release that ran when the trial was opened. */
-  from: z.string().optional(),
   /** How many trials were opened so far. */
   holds: z.number().default(0),
   /** The new process' proof, written before it closed the trial. */

@@ -27,15 +27,21 @@ export async function judge(
   const answered = await untilAnswered(room, onWaiting, signal);
   const served = answered.steadyMs > trial.seconds * 1000 + SLACK_MS;
   const silent = `${to} did not answer the dispatcher's probe within ${trial.seconds} s`;
-  if (served && !facts.unreachable)
+  // A torn file, or a kill in the last moment: that is no word about the release.
+  const proveless = /^(unreadable|lost|not_switched)\b/.test(verdict) || facts.proof !== undefined;
+  if (served && !proveless && !facts.unreachable) {
     return { guilty: true, reason: `${silent}, and ${room.version} gets through` };
+  }
   if (facts.holds >= MAX_HOLDS) {
-    const last = facts.unreachable ? ` (last: ${facts.unreachable})` : '';
-    return { guilty: true, reason: `${silent} in ${facts.holds} trials${last}` };
+    const last = proveless ? verdict : (facts.unreachable ?? '');
+    return {
+      guilty: true,
+      reason: `${to} was not proved in ${facts.holds} trials${last && ` (last: ${last})`}`,
+    };
   }
   room.logger.info(
-    { to, holds: facts.holds, unreachable: facts.unreachable },
-    'no verdict: the trial is held again',
+    { to, holds: facts.holds, unreachable: facts.unreachable, verdict },
+    'no verdict: another trial',
   );
   return { guilty: false };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { describe, MegaError } from '../../lib/errors.ts';
-import { check, encode, type Order, type Proof } from '../../lib/messages.ts';
+import { encode, type Order, type Proof } from '../../lib/messages.ts';
 import { EXCHANGE, upKey } from '../../lib/topology.ts';
 import { sleep, uuidv7 } from '../../lib/utils.ts';
 import { sayHello } from '../hello.ts';
@@ -15,6 +15,8 @@ const probeArgs = z.object({ nonce: z.string().max(64), boot: z.uuid() });
  */
 export class Probes {
   #waiting = new Map<string, (nonce: string) => void>();
+  /** A probe may be here before the hello that asked for it is answered; its nonce holds for this boot. */
+  #early = new Map<string, string>();
   #room: Room;
 
   constructor(room: Room) {
@@ -22,12 +24,16 @@ export class Probes {
   }
 
   deliver(order: Order): void {
-    const { nonce, boot } = check(probeArgs, order.args);
-    if (boot === this.#room.boot) this.#waiting.get(order.task)?.(nonce);
+    const probe = probeArgs.safeParse(order.args);
+    if (!probe.success || probe.data.boot !== this.#room.boot) return;
+    this.#early.set(order.task, probe.data.nonce);
+    this.#waiting.get(order.task)?.(probe.data.nonce);
   }
 
   /** The next probe of a task; undefined when none came within `ms`. */
   next(task: string, ms: number, signal: AbortSignal): Promise<string | undefined> {
+    const early = this.#early.get(task);
+    if (early !== undefined) return Promise.resolve(early);
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#waiting.set(task, resolve);
     const late = sleep(ms, signal).then(() => undefined);
@@ -48,8 +54,16 @@ export async function proveOurselves(
 ): Promise<Proof> {
   let noted: string | undefined;
   const note = (unreachable: string) => {
-    if (noted !== unreachable) room.journal.remember(task, { unreachable });
-    noted = unreachable;
+    if (noted === unreachable) return;
+    try {
+      room.journal.remember(task, { unreachable });
+      noted = unreachable;
+    } catch (error) {
+      room.logger.warn(
+        { task, error: describe(error) },
+        'what keeps us from the broker was not written down',
+      );
+    }
   };
   const trouble = (text: string) => note(text);
   room.broker.on('trouble', trouble);

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { schemas } from '../../lib/messages.ts';
 import { uuidv7 } from '../../lib/utils.ts';
-import { sendOrder } from '../publish.ts';
+import { sendCancel, sendOrder } from '../publish.ts';
 import { markHello } from '../store/hosts.ts';
-import { probeFor } from '../store/tasks.ts';
+import { cancellingOf, probeFor } from '../store/tasks.ts';
 import { AGENT, fn, type Room } from './function.ts';
 
 const PROBE_TTL_MS = 60_000;
@@ -33,6 +33,7 @@ export const client_ping = fn({
   handler: async (room, { boot, version, platform, trial }, caller) => {
     await markHello(room.db, caller.id, boot, version, platform);
     room.kick();
+    for (const task of await cancellingOf(room.db, caller.id)) await sendCancel(room, task, caller.id);
     const probed = trial !== undefined && (await sendProbe(room, trial, caller.id, boot));
     return { time: Date.now(), probed, steadyMs: room.steadyMs() };
   },
@@ -43,6 +44,6 @@ async function sendProbe(room: Room, task: string, host: string, boot: string): 
   if (nonce === undefined) return false;
   const issued = Date.now();
   const order = { v: 1, task, host, type: 'probe', args: { nonce, boot }, timeoutMs: PROBE_TTL_MS } as const;
-  await sendOrder(room, { ...order, issued, expires: issued + PROBE_TTL_MS }, uuidv7());
-  return true;
+  const outcome = await sendOrder(room, { ...order, issued, expires: issued + PROBE_TTL_MS }, uuidv7());
+  return outcome === 'confirmed';
 }

@@ -3,6 +3,7 @@ import { InputError } from '../../lib/errors.ts';
 import { schemas } from '../../lib/messages.ts';
 import { provisionHost, removeHostFromBroker } from '../declare.ts';
 import { addHost, getHost, type HostRow, listHosts, removeHost } from '../store/hosts.ts';
+import { cancelTasksOf } from '../store/tasks.ts';
 import { fn, OPERATOR } from './function.ts';
 
 const host = z.object({
@@ -28,8 +29,13 @@ export const hostFunctions = [
     input: z.object({ host: schemas.host, passwordHash: z.string().regex(/^[A-Za-z0-9+/=]{40,100}$/) }),
     output: z.object({ host: z.string() }),
     handler: async (room, input) => {
+      const known = await getHost(room.db, input.host);
+      if (!known && (await room.management.hasUser(input.host))) {
+        const why = `the broker has a user "${input.host}" that is no host of this fleet: choose another name`;
+        throw new InputError('name_taken', why);
+      }
+      await addHost(room.db, input.host); // first: what fails from here on is completed by asking again
       await provisionHost(room.publisher, room.management, input.host, input.passwordHash);
-      await addHost(room.db, input.host);
       return { host: input.host };
     },
   }),
@@ -40,8 +46,12 @@ export const hostFunctions = [
     input: z.object({ host: schemas.host }),
     output: z.object({ host: z.string() }),
     handler: async (room, input) => {
-      if (!(await removeHost(room.db, input.host))) throw unknown(input.host);
-      await removeHostFromBroker(room.publisher, room.management, input.host);
+      if (!(await getHost(room.db, input.host))) throw unknown(input.host);
+      await removeHostFromBroker(room.publisher, room.management, input.host); // first: a retry must still find it
+      await room.db.transaction(async (db) => {
+        await cancelTasksOf(db, input.host);
+        await removeHost(db, input.host);
+      });
       return { host: input.host };
     },
   }),

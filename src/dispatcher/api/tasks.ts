@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { InputError } from '../../lib/errors.ts';
 import { schemas } from '../../lib/messages.ts';
-import { uuidv7 } from '../../lib/utils.ts';
-import { sendOrder } from '../publish.ts';
+import { sendCancel } from '../publish.ts';
 import { cancelTask, type EventRow, getTask, listEvents, listTasks, type TaskRow } from '../store/tasks.ts';
 import { ANYONE, fn, OPERATOR, type Room } from './function.ts';
 
@@ -107,17 +106,11 @@ export const taskFunctions = [
     handler: async (room, { id }) => {
       const row = await known(room, id);
       const state = await cancelTask(room.db, id);
-      if (state === 'cancelling') await sendCancel(room, row);
+      if (state === 'cancelling') await sendCancel(room, row.id, row.host);
       return { state: state === 'ended' ? (await known(room, id)).state : state };
     },
   }),
 ];
-
-async function sendCancel(room: Room, row: TaskRow): Promise<void> {
-  const now = Date.now();
-  const about = { task: row.id, host: row.host, type: 'cancel', args: {}, timeoutMs: 60_000 };
-  await sendOrder(room, { v: 1, ...about, issued: now, expires: now + room.config.orderTtlMs }, uuidv7());
-}
 
 async function known(room: Room, id: string): Promise<TaskRow> {
   const row = await getTask(room.db, id);

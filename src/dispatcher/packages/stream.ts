@@ -22,7 +22,7 @@ const WINDOW = 16;
 
 /** Artifacts sent again on request, and when: a damaged stream is mended once for all who ask. */
 const resent = new Map<string, number>();
-const RESEND_PAUSE_MS = 10_000;
+const RESEND_PAUSE_MS = 60_000;
 
 /**
  * The artifact once its stream is sealed; undefined while another dispatcher is still sending it. `again`: the
@@ -37,20 +37,21 @@ export async function openArtifact(
   if (row?.state !== 'ready') {
     throw new InputError('unknown_package', `no published package has sha256 ${sha256}`);
   }
-  const resend = again && Date.now() - (resent.get(sha256) ?? 0) > RESEND_PAUSE_MS;
+  const there = row.sealed && (await streamExists(context, sha256));
+  const resend = there && again && Date.now() - (resent.get(sha256) ?? 0) > RESEND_PAUSE_MS;
   if (resend) resent.set(sha256, Date.now());
-  const sealed = row.sealed && !resend && (await streamExists(context, sha256));
-  if (!sealed && !(await sendStream(context, row))) return undefined;
+  const sent = (!there || resend) && (await sendStream(context, row, resend));
+  if (!there && !sent) return undefined;
   const { size, chunkBytes, chunks } = row;
   return { sha256, size, chunkBytes, chunks, queue: streamQueue(sha256) };
 }
 
-/** False when another dispatcher holds the lease. */
-async function sendStream(context: Context, row: PackageRow): Promise<boolean> {
+/** False when another one is sending. `resend`: it stays open to other readers meanwhile. */
+async function sendStream(context: Context, row: PackageRow, resend: boolean): Promise<boolean> {
   const { db, publisher, logger } = context;
   // An owner of its own for each sending: two requests in one dispatcher must not send twice either.
   const owner = crypto.randomUUID();
-  if (!(await leaseStream(db, row, owner, LEASE_MS))) return false;
+  if (!(await leaseStream(db, row, owner, LEASE_MS, resend))) return false;
   let sealed = false;
   try {
     await publisher.withChannel(async (channel) => {
@@ -70,7 +71,7 @@ async function sendStream(context: Context, row: PackageRow): Promise<boolean> {
     );
     return true;
   } finally {
-    await releaseStream(db, row.sha256, owner, sealed);
+    await releaseStream(db, row.sha256, owner, sealed || resend);
   }
 }
 

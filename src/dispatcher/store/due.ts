@@ -8,11 +8,12 @@ import { sql } from './sql.ts';
  */
 export type DueTask = {
   id: string;
-  job: string;
   host: string;
   type: string;
   args: Record<string, unknown>;
   timeoutMs: number;
+  /** How long the order may live: the usual time, or what is left until the task's deadline. */
+  ttlMs: number;
 };
 
 const LEASE_MS = 30_000;
@@ -37,18 +38,25 @@ export async function claimPending(
   return db.transaction(async (tx) => {
     const rows = await tx.query<DueTask>(
       sql`
-        SELECT id, job_id AS job, host_id AS host, type, args, timeout_ms AS timeoutMs FROM tasks
+        SELECT id, host_id AS host, type, args, timeout_ms AS timeoutMs,
+          LEAST(?, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), deadline_at) / 1000) AS ttlMs
+        FROM tasks
         WHERE id IN (?) AND state = 'pending' AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))
         ORDER BY id FOR UPDATE SKIP LOCKED`,
-      [ids],
+      [orderTtlMs, ids],
     );
     if (rows.length === 0) return [];
     const statement = sql`
       UPDATE tasks SET lease_owner = ?, lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND,
-        order_expires_at = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, attempts = attempts + 1
+        order_expires_at = LEAST(UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, deadline_at), attempts = attempts + 1
       WHERE id IN (?)`;
     await tx.run(statement, [owner, LEASE_MS * 1000, orderTtlMs * 1000, rows.map((row) => row.id)]);
-    return rows.map((row) => ({ ...row, timeoutMs: Number(row.timeoutMs), args: parsed(row.args) }));
+    return rows.map((row) => ({
+      ...row,
+      timeoutMs: Number(row.timeoutMs),
+      ttlMs: Math.max(1, Math.floor(Number(row.ttlMs))),
+      args: parsed(row.args),
+    }));
   });
 }
 
@@ -83,7 +91,7 @@ export async function returnExpiredOrders(db: Queryable, graceMs: number): Promi
   return db.run(statement, [graceMs * 1000]);
 }
 
-/** Tasks whose deadline passed before their host took them; cancelled ones that nobody took are cancelled. */
+/** Tasks whose deadline passed before their host took them. */
 export async function expireTasks(db: Queryable): Promise<number> {
   const statement = sql`
     UPDATE tasks SET finished_at = UTC_TIMESTAMP(3), lease_until = NULL,
@@ -91,10 +99,16 @@ export async function expireTasks(db: Queryable): Promise<number> {
       state = CASE WHEN returned = 1 THEN 'undeliverable' ELSE 'expired' END
     WHERE state = 'pending' AND deadline_at < UTC_TIMESTAMP(3)
       AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))`;
-  const cancelled = sql`
+  return db.run(statement);
+}
+
+/** Cancelled while their order was on its way, and nobody took it in all the time since. */
+export async function cancelUntaken(db: Queryable, graceMs: number): Promise<number> {
+  const statement = sql`
     UPDATE tasks SET state = 'cancelled', finished_at = UTC_TIMESTAMP(3), reason = 'cancelled before it was taken'
-    WHERE state = 'cancelling' AND accepted_at IS NULL AND order_expires_at < UTC_TIMESTAMP(3)`;
-  return (await db.run(statement)) + (await db.run(cancelled));
+    WHERE state = 'cancelling' AND accepted_at IS NULL
+      AND order_expires_at < UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND`;
+  return db.run(statement, [graceMs * 1000]);
 }
 
 /** Accepted, then silent past the task's own limit and a grace. */

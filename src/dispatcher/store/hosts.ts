@@ -18,8 +18,8 @@ export async function addHost(db: Queryable, id: string): Promise<void> {
   await db.run(sql`INSERT IGNORE INTO hosts (id, registered_at) VALUES (?, UTC_TIMESTAMP(3))`, [id]);
 }
 
-export async function removeHost(db: Queryable, id: string): Promise<boolean> {
-  return (await db.run(sql`DELETE FROM hosts WHERE id = ?`, [id])) > 0;
+export async function removeHost(db: Queryable, id: string): Promise<void> {
+  await db.run(sql`DELETE FROM hosts WHERE id = ?`, [id]);
 }
 
 export async function getHost(db: Queryable, id: string): Promise<HostRow | undefined> {

@@ -39,7 +39,7 @@ const COLUMNS = sql`id, type, args, target, state, created_at AS createdAt, crea
 const ROWS_A_STATEMENT = 1000;
 
 /** Writes a job and its tasks in the caller's transaction; returns the earlier job's id for a repeated call. */
-export async function addJob(db: Queryable, job: NewJob): Promise<{ id: string; fresh: boolean }> {
+export async function addJob(db: Queryable, job: NewJob): Promise<string> {
   const state = job.tasks.length === 0 ? 'no_targets' : 'running';
   const statement = sql`
     INSERT IGNORE INTO jobs (id, type, args, target, state, created_at, created_by, call_key)
@@ -48,7 +48,7 @@ export async function addJob(db: Queryable, job: NewJob): Promise<{ id: string; 
   const added = await db.run(statement, [id, type, JSON.stringify(job.args), target, state, by, callKey]);
   if (added === 0) {
     const earlier = await db.one<{ id: string }>(sql`SELECT id FROM jobs WHERE call_key = ?`, [callKey]);
-    if (earlier) return { id: earlier.id, fresh: false };
+    if (earlier) return earlier.id;
   }
   const clock = await db.one<{ now: Date; deadline: Date }>(
     sql`SELECT UTC_TIMESTAMP(3) AS now, UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND AS deadline`,
@@ -66,7 +66,7 @@ export async function addJob(db: Queryable, job: NewJob): Promise<{ id: string; 
       VALUES ?`;
     await db.run(insert, [rows]);
   }
-  return { id, fresh: true };
+  return id;
 }
 
 export async function getJob(db: Queryable, id: string): Promise<JobRow | undefined> {
@@ -97,7 +97,7 @@ export async function finishJobs(db: Queryable, ids: string[]): Promise<void> {
   const statement = sql`
     UPDATE jobs SET finished_at = UTC_TIMESTAMP(3), state = CASE
         WHEN NOT EXISTS (SELECT 1 FROM tasks t WHERE t.job_id = jobs.id AND t.state NOT IN (?)) THEN 'succeeded'
-        WHEN NOT EXISTS (SELECT 1 FROM tasks t WHERE t.job_id = jobs.id AND t.state <> 'cancelled') THEN 'cancelled'
+        WHEN NOT EXISTS (SELECT 1 FROM tasks t WHERE t.job_id = jobs.id AND t.state NOT IN ('cancelled', 'skipped')) THEN 'cancelled'
         WHEN EXISTS (SELECT 1 FROM tasks t WHERE t.job_id = jobs.id AND t.state = 'succeeded') THEN 'partial'
         ELSE 'failed' END
     WHERE id IN (?) AND state = 'running'
@@ -112,9 +112,13 @@ export async function reopenJobs(db: Queryable, ids: string[]): Promise<void> {
   await db.run(statement, [ids]);
 }
 
-export async function runningJobs(db: Queryable, limit: number): Promise<string[]> {
-  const statement = sql`SELECT id FROM jobs WHERE state = 'running' ORDER BY created_at LIMIT ?`;
-  return (await db.query<{ id: string }>(statement, [limit])).map((row) => row.id);
+/** Running jobs without an open task: their last one was ended by us and not by its host. */
+export async function jobsToEnd(db: Queryable, limit: number): Promise<string[]> {
+  const statement = sql`
+    SELECT id FROM jobs WHERE state = 'running'
+      AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.job_id = jobs.id AND t.state IN (?))
+    ORDER BY created_at LIMIT ?`;
+  return (await db.query<{ id: string }>(statement, [[...OPEN_STATES], limit])).map((row) => row.id);
 }
 
 const told = (row: JobRow): JobRow => ({ ...row, args: parsed(row.args) });

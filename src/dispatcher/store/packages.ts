@@ -89,11 +89,20 @@ export async function leaseStream(
   seen: PackageRow,
   owner: string,
   leaseMs: number,
+  staySealed: boolean,
 ): Promise<boolean> {
   const statement = sql`
-    UPDATE packages SET sealed = 0, lease_owner = ?, lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND
+    UPDATE packages SET sealed = ?, lease_owner = ?, lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND
     WHERE sha256 = ? AND sealed = ? AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))`;
-  return (await db.run(statement, [owner, leaseMs * 1000, seen.sha256, seen.sealed ? 1 : 0])) > 0;
+  return (
+    (await db.run(statement, [
+      staySealed && seen.sealed ? 1 : 0,
+      owner,
+      leaseMs * 1000,
+      seen.sha256,
+      seen.sealed ? 1 : 0,
+    ])) > 0
+  );
 }
 
 export async function renewStream(

@@ -102,7 +102,7 @@ export async function addEvents(db: Queryable, said: (Progress | Result)[]): Pro
 
 export async function applyChange(db: Queryable, id: string, change: Change): Promise<void> {
   const statement = sql`
-    UPDATE tasks SET state = ?, seq = ?, phase = COALESCE(?, phase), reason = COALESCE(?, reason), late = ?,
+    UPDATE tasks SET state = ?, seq = ?, phase = COALESCE(?, phase), reason = CASE WHEN ? THEN ? ELSE COALESCE(?, reason) END, late = ?,
       result = COALESCE(?, result), lease_until = NULL, heard_at = UTC_TIMESTAMP(3),
       queued_at = COALESCE(queued_at, UTC_TIMESTAMP(3)),
       accepted_at = COALESCE(accepted_at, UTC_TIMESTAMP(3)),
@@ -110,9 +110,10 @@ export async function applyChange(db: Queryable, id: string, change: Change): Pr
       finished_at = CASE WHEN ? THEN UTC_TIMESTAMP(3) ELSE NULL END
     WHERE id = ?`;
   const { state, seq, phase, reason, late, result } = change;
-  const ended = result !== null;
+  const ended = result ? 1 : 0;
   const found = result ? JSON.stringify(result) : null;
-  await db.run(statement, [state, seq, phase, reason, late ? 1 : 0, found, state, ended ? 1 : 0, id]);
+  const words = [ended, reason, reason]; // an end has its own reason, or none
+  await db.run(statement, [state, seq, phase, ...words, late ? 1 : 0, found, state, ended, id]);
 }
 
 /**
@@ -141,6 +142,20 @@ export async function cancelTask(db: Queryable, id: string): Promise<'cancelled'
   if ((await db.run(open, [id])) > 0) return 'cancelling';
   const row = await db.one(sql`SELECT id FROM tasks WHERE id = ? AND state = 'cancelling'`, [id]);
   return row ? 'cancelling' : 'ended';
+}
+
+/** Ends what a host that is removed has not taken. */
+export async function cancelTasksOf(db: Queryable, host: string): Promise<void> {
+  const statement = sql`
+    UPDATE tasks SET state = 'cancelled', reason = 'the host was removed', finished_at = UTC_TIMESTAMP(3)
+    WHERE host_id = ? AND state IN ('pending', 'queued', 'cancelling') AND accepted_at IS NULL`;
+  await db.run(statement, [host]);
+}
+
+/** Tasks that a host should know are to be cancelled. */
+export async function cancellingOf(db: Queryable, host: string): Promise<string[]> {
+  const statement = sql`SELECT id FROM tasks WHERE host_id = ? AND state = 'cancelling'`;
+  return (await db.query<{ id: string }>(statement, [host])).map((row) => row.id);
 }
 
 const told = (row: TaskRow): TaskRow => ({
