@@ -118,4 +118,27 @@ describe('a fleet', () => {
     const tasks = await ended(world(), await upgrade(world(), '1.2.0', [id], QUICK_TRIAL));
     assert.equal(told(tasks.get(id)), 'succeeded completed 1.2.0');
   });
+
+  test('obeys the last of two orders, though it names the version that still runs', async () => {
+    const id = name('b');
+    await agents.get(id)?.stop();
+    const first = await upgrade(world(), '1.3.0', [id]);
+    const last = await upgrade(world(), '1.2.0', [id]);
+    await agents.get(id)?.start();
+    assert.equal(told((await ended(world(), first)).get(id)), 'succeeded completed 1.3.0');
+    assert.equal(told((await ended(world(), last)).get(id)), 'succeeded completed 1.2.0');
+  });
+
+  test('has one home for each name: a second one is refused before it locks the first one out', async () => {
+    const id = name('b');
+    const second = ['--home', `${world().folder}/second`, '--package', await world().build('1.2.0')];
+    await assert.rejects(world().mega('host', 'add', id, ...second), /is registered already/);
+    const asked = await world().call<{ job: string }>('ping', { on: [id] });
+    assert.equal((await ended(world(), asked.job)).get(id)?.state, 'succeeded');
+  });
+
+  test('tells a host that leaves out --to, instead of taking the newest version', async () => {
+    const asked = promisify(execFile)(agents.get(name('b'))!.home.loader, ['upgrade', '1.3.0']);
+    await assert.rejects(asked, { code: 2, stderr: /usage: mega_client upgrade \[--to VERSION\]/ });
+  });
 });

@@ -114,7 +114,9 @@ class PrivateMariaDb implements MariaDb {
 
   get #common() {
     const folder = this.#folder;
-    const env = { [folderVariable]: folder, PATH: searchPath(), LANG: 'C.UTF-8', HOME: folder };
+    // Each with a folder of its own for what is temporary: a MariaDB that starts clears away others' files there.
+    const TMPDIR = join(folder, 'tmp');
+    const env = { [folderVariable]: folder, PATH: searchPath(), LANG: 'C.UTF-8', HOME: folder, TMPDIR };
     return { cwd: folder, logFile: join(folder, 'server.log'), env };
   }
 

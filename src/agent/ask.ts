@@ -7,7 +7,12 @@ import { sleep } from '../lib/utils.ts';
 
 const POLL_MS = 500;
 const OPEN = ['pending', 'queued', 'accepted', 'running', 'cancelling'];
-const task = z.object({ state: z.string(), phase: z.string().nullable(), reason: z.string().nullable() });
+const task = z.object({
+  state: z.string(),
+  phase: z.string().nullable(),
+  reason: z.string().nullable(),
+  running: z.string().nullable(),
+});
 
 /**
  * This host asks for its own upgrade over RPC, and follows it to its end: `mega_client upgrade [--to 1.1.0]`. The
@@ -20,10 +25,11 @@ export async function askForUpgrade(
 ) {
   await using sender = await openSender({ broker: config.broker });
   const asked = check(z.object({ task: z.uuid() }), await sender.call('client_upgrade', to ? { to } : {}));
+  tell(`task ${asked.task}`);
   let last = '';
   for (;;) {
     const now = check(task, await sender.call('get_task', { id: asked.task }));
-    const line = [now.state, now.phase, now.reason].filter(Boolean).join(' ');
+    const line = [now.state, now.phase, now.running, now.reason].filter(Boolean).join(' ');
     if (line !== last) tell(line);
     last = line;
     if (!OPEN.includes(now.state)) {

@@ -367,7 +367,7 @@ usage: mega_client run | start | stop | restart | status | upgrade [args] | help
   run      run in the foreground (what systemd or init starts)
   start    run in the background, log to <home>/log/loader.log
   status   tell what runs (exit 0) or that nothing does (exit 3)
-  upgrade  ask for an upgrade of this host
+  upgrade  ask for an upgrade of this host; --to VERSION, else to the newest
 
 Example:  mega_client restart && mega_client status
 END

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type AgentConfig, loadAgentConfig } from '../lib/config.ts';
-import { codeOf, describe } from '../lib/errors.ts';
+import { codeOf, describe, InputError, UnavailableError } from '../lib/errors.ts';
 import { homeAt, readManifest } from '../lib/home.ts';
 import { createLogger, reopenLogs } from '../lib/logs.ts';
 import { askForUpgrade } from './ask.ts';
@@ -15,8 +15,12 @@ import { type Ending, selfTest, startAgent } from './run.ts';
  */
 const EXIT: Record<Ending, number> = { stopped: 0, restart: 75, orphaned: 0 };
 const EXIT_HOME_IN_USE = 111;
-const USAGE =
-  'usage: mega agent run|self-test|upgrade --home DIR [--to VERSION]\nexample: mega agent run --home /home/xdba/mega_client\n';
+const USAGE = `usage: mega_client upgrade [--to VERSION]     ask for this host's own upgrade; without --to: the newest
+       mega agent run --home DIR           what the loader starts
+       mega agent self-test --home DIR     does this release load here?
+
+example: mega_client upgrade --to 1.1.0
+`;
 
 async function run(config: AgentConfig, version: string): Promise<number> {
   const logger = createLogger({
@@ -40,7 +44,7 @@ async function run(config: AgentConfig, version: string): Promise<number> {
 async function main(): Promise<number> {
   const options = { home: { type: 'string' }, to: { type: 'string' }, help: { type: 'boolean' } } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
-  if (values.help || !values.home) {
+  if (values.help || !values.home || positionals.length > 1) {
     (values.help ? process.stdout : process.stderr).write(USAGE);
     return values.help ? 0 : 2;
   }
@@ -58,9 +62,17 @@ async function main(): Promise<number> {
   return 0;
 }
 
+/** As the command line's: 2 for what is wrong with the input, 3 for what may be had later. */
+function exitOf(error: unknown): number {
+  const code = codeOf(error);
+  if (code === 'home_in_use') return EXIT_HOME_IN_USE;
+  if (error instanceof UnavailableError) return 3;
+  return error instanceof InputError || /^(unknown|bad)_|^ERR_PARSE_ARGS/.test(code) ? 2 : 1;
+}
+
 try {
   process.exit(await main());
 } catch (error) {
   process.stderr.write(`mega agent: ${describe(error)}\n`);
-  process.exit(codeOf(error) === 'home_in_use' ? EXIT_HOME_IN_USE : 1);
+  process.exit(exitOf(error));
 }

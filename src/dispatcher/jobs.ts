@@ -4,7 +4,7 @@ import type { Trial, UpgradeArgs } from '../lib/messages.ts';
 import { compareVersions, uuidv7 } from '../lib/utils.ts';
 import type { Context } from './context.ts';
 import { allHosts, type HostRow } from './store/hosts.ts';
-import { addJob, type NewTask } from './store/jobs.ts';
+import { addJob, hostsMoving, type NewTask } from './store/jobs.ts';
 import { listPackages, type PackageRow } from './store/packages.ts';
 
 export type Asked = { by: string; key: string };
@@ -17,7 +17,8 @@ export function selectHosts<T extends { id: string }>(hosts: T[], on: string[]):
   for (const target of on) {
     const found = hosts.filter((host) => target === 'all' || matches(host.id, target));
     if (found.length === 0 && target !== 'all') {
-      throw new InputError('unknown_host', `no host is called "${target}"; mega host list shows all`);
+      const what = target.includes('*') ? 'no host matches' : 'no host is called';
+      throw new InputError('unknown_host', `${what} "${target}"; mega host list shows all`);
     }
     for (const host of found) meant.add(host.id);
   }
@@ -29,16 +30,20 @@ function matches(id: string, pattern: string): boolean {
   return new RegExp(`^${parts.join('.*')}$`).test(id);
 }
 
-/** Who gets the version, and who need not: pure. */
-export function planUpgrade(hosts: HostRow[], to: PackageRow, trial: Trial): NewTask[] {
+/**
+ * Who gets the version, and who need not: pure. What a host in `moving` will run is not known yet, since an upgrade of
+ * it is open: the later order must win, so it is neither skipped nor bound to the version of now.
+ */
+export function planUpgrade(hosts: HostRow[], moving: Set<string>, to: PackageRow, trial: Trial): NewTask[] {
   const { platforms, runtime } = to.manifest;
   const about = { to: to.version, sha256: to.sha256, size: to.size, platforms, runtime, trial };
   return hosts.map((host) => {
-    const there = host.version === to.version;
+    const there = host.version === to.version && !moving.has(host.id);
+    const expect = moving.has(host.id) ? null : host.version;
     return {
       id: uuidv7(),
       host: host.id,
-      args: { ...about, expect: host.version } satisfies UpgradeArgs,
+      args: { ...about, expect } satisfies UpgradeArgs,
       state: there ? 'skipped' : 'pending',
       reason: there ? `runs ${to.version} already` : null,
       fromVersion: host.version,
@@ -53,7 +58,7 @@ export async function startUpgrade(context: Context, request: UpgradeRequest, as
   const { db } = context;
   const { on, trial } = request;
   const wanted = await wantedPackage(db, request.to);
-  const tasks = planUpgrade(selectHosts(await allHosts(db), on), wanted, trial);
+  const tasks = planUpgrade(selectHosts(await allHosts(db), on), await hostsMoving(db), wanted, trial);
   // Longer than any trial with its three arbitrations, so that the host's own verdict comes first.
   const timeoutMs = 30 * 60_000 + 4 * trial.seconds * 1000;
   const args = { to: wanted.version, trial };

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { loadDispatcherConfig } from '../lib/config.ts';
-import { describe } from '../lib/errors.ts';
+import { describe, InputError, UnavailableError } from '../lib/errors.ts';
 import { createLogger, reopenLogs } from '../lib/logs.ts';
 import { startDispatcher } from './run.ts';
 
@@ -46,5 +46,6 @@ try {
   process.on('SIGHUP', reopenLogs);
 } catch (error) {
   process.stderr.write(`mega dispatcher: ${describe(error)}\n`);
-  process.exit(1);
+  if (error instanceof UnavailableError) process.exit(3);
+  process.exit(error instanceof InputError ? 2 : 1);
 }

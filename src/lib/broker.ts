@@ -178,7 +178,7 @@ export class Broker extends EventEmitter {
     channel.on('close', () => {
       if (this.#publisher !== channel) return;
       this.#publisher = undefined;
-      this.#confirms.failAll(this.#unavailable(new Error('the channel was closed')));
+      this.#confirms.failAll(this.#unavailable(this.#lastTrouble ?? new Error('the channel was closed')));
       void connection.close().catch(() => undefined); // recovery opens both anew
     });
     channel.on('return', ({ properties }) => {

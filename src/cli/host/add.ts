@@ -49,6 +49,7 @@ export async function addHostHere(options: AddOptions & Globals, host: string) {
   const { broker } = loadClientConfig(options.config);
   return withSender(options, async (call) => {
     const registeredBefore = await isRegistered(call, host);
+    refuseSecondHome(home, host, registeredBefore);
     makeFolders(home);
     writeAgentConfig(home, broker, options);
     placeRuntime(home);
@@ -66,6 +67,16 @@ function refuseAnothersHome(home: Home, host: string): void {
   if (owner !== host) {
     throw new InputError('bad_argument', `${home.root} is the home of ${owner}: choose another folder`);
   }
+}
+
+/** A new secret would lock the machine out that bears the name already. */
+function refuseSecondHome(home: Home, host: string, registered: boolean): void {
+  if (!registered || existsSync(home.config)) return;
+  const remedy = `choose another name, or first: mega host remove ${host}`;
+  throw new InputError(
+    'name_taken',
+    `${host} is registered already, and ${home.root} is not its home; ${remedy}`,
+  );
 }
 
 async function isRegistered(call: Call, host: string): Promise<boolean> {

@@ -54,8 +54,10 @@ export class Tracker {
       enter(one.state, one.phase, one.reason, this.#looked ? now : one.agentMs);
       this.#seen.set(task.host, one.seq);
     }
-    // States that the dispatcher gives: queued, expired, lost, cancelled, or a success without its proof.
-    enter(task.state, task.phase, task.reason, now);
+    // States that the dispatcher gives: queued, expired, lost, cancelled, or a success without its proof. While the
+    // task is under way its host's own words are the newer ones: the row was read before them.
+    const hostSpeaks = this.#seen.has(task.host) && (task.state === 'accepted' || task.state === 'running');
+    if (!hostSpeaks) enter(task.state, task.phase, task.reason, now);
     return changes;
   }
 }

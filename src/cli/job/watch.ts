@@ -44,7 +44,7 @@ export async function awaitJob(
 export const ENDED_COLUMNS: Column<Task>[] = [
   { title: 'HOST', cell: (task) => task.host },
   { title: 'STATE', cell: (task) => task.state },
-  { title: 'RUNS', cell: (task) => task.running ?? task.fromVersion ?? '-' },
+  { title: 'RUNS', cell: (task) => task.running ?? '-' },
   { title: 'REASON', cell: (task) => task.reason ?? '', shrinks: true },
 ];
 

@@ -79,6 +79,13 @@ export async function listJobs(db: Queryable, limit: number): Promise<JobRow[]> 
   return (await db.query<JobRow>(statement, [limit])).map(told);
 }
 
+/** Hosts with an upgrade that has not ended. */
+export async function hostsMoving(db: Queryable): Promise<Set<string>> {
+  const statement = sql`SELECT DISTINCT host_id AS host FROM tasks WHERE state IN (?) AND type = 'client_upgrade'`;
+  const rows = await db.query<{ host: string }>(statement, [[...OPEN_STATES]]);
+  return new Set(rows.map((row) => row.host));
+}
+
 /** How many of a job's tasks are in each state. */
 export async function countStates(db: Queryable, id: string): Promise<Partial<Record<TaskState, number>>> {
   const rows = await db.query<{ state: TaskState; n: number }>(
