@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { until } from '../dev/world/until.ts';
 import { Fleet } from './support/outage.ts';
+import { withoutOwnServers } from './support/own.ts';
 
 /*
  * Servers of this file's own, since they are stopped and killed: never those that the tests share. Each test breaks
  * something in the middle of an upgrade of the whole fleet; `heals` then checks that nobody was blamed for it (I5),
  * that nothing was lost, and that nothing was done twice (I1).
  */
-describe('a fleet in the middle of an upgrade', { timeout: 280_000 }, () => {
+describe('a fleet in the middle of an upgrade', { timeout: 280_000, skip: withoutOwnServers() }, () => {
   let fleet: Fleet;
   const held = '1.0.8';
 

@@ -13,6 +13,7 @@ import amqp from 'amqplib';
 import { createConnection } from 'mysql2/promise';
 import { freePorts, type PortPicker } from '../dev/servers/ports.ts';
 import { type MariaDb, type RabbitMq, startMariaDb, startRabbitMq } from '../dev/servers.ts';
+import { withoutOwnServers } from './support/own.ts';
 
 /** Folders may hold spaces and letters of any language. */
 let scratch: string;
@@ -23,7 +24,7 @@ before(async () => {
 
 after(() => rm(scratch, { recursive: true, force: true }));
 
-describe('private servers', { timeout: 120_000 }, () => {
+describe('private servers', { timeout: 120_000, skip: withoutOwnServers() }, () => {
   test('an owner that is killed takes its servers along, and the next start clears its folders', async () => {
     const folder = join(scratch, 'killed');
     const owner = await startOwner(folder);

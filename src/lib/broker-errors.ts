@@ -9,6 +9,8 @@ export function brokerUnavailable(url: string, cause: unknown): UnavailableError
 export function whatToDo(error: Error): string {
   const text = describe(error);
   const code = codeOf(error);
+  const blocked = /^blocked: (.*)/.exec(text)?.[1];
+  if (blocked) return `the broker takes no messages for now (${blocked})`;
   if (/NOT.FOUND - no exchange/.test(text))
     return 'the broker was never set up for mega: start a dispatcher once';
   if (/ACCESS.REFUSED|403/.test(text))
