@@ -303,7 +303,7 @@ describe('bad input and bad luck', { concurrency: 3 }, () => {
         writeFileSync(agent.home.config, text);
         await agent.start();
         await agent.untilLogged(words);
-        await agent.untilLogged(/ended: exit 1/);
+        await agent.untilLogged(/ended: exit 2/);
         await agent.stop();
       }
       assert.ok(startsOf(agent) < 10, 'the loader loops wildly');
