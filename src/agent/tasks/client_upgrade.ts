@@ -4,6 +4,7 @@ import { describe, type MegaError } from '../../lib/errors.ts';
 import { versionAt } from '../../lib/home.ts';
 import type { Phase, UpgradeArgs } from '../../lib/messages.ts';
 import { requireRelease } from '../../lib/release.ts';
+import { sleep } from '../../lib/utils.ts';
 import { faultPoint } from '../fault.ts';
 import { download, verify } from '../upgrade/download.ts';
 import { argsOf, type Facts, factsOf } from '../upgrade/facts.ts';
@@ -14,6 +15,8 @@ import { discard, stage, switchOver, tidy } from '../upgrade/stage.ts';
 import { closeTrial, forgetFailedTrial, readFailedTrial, readTrial } from '../upgrade/trial.ts';
 import { type Probes, proveOurselves } from '../upgrade/watch.ts';
 import type { End, Run, TaskType } from './task.ts';
+
+const TRY_AGAIN_MS = 1_000;
 
 /**
  * Moves this host to another release. Each phase is written into the journal before it acts, and may be run again;
@@ -107,13 +110,22 @@ class Upgrade {
     return this.#giveUp(error);
   }
 
+  /** On trial nothing but the loader's clock ends the trying: to fail here would leave a trial without its task. */
   async #watch(): Promise<End> {
     const { room, signal } = this.#run;
-    const proof = await this.#in('watching', () =>
-      proveOurselves(room, this.#probes, this.#task, endless(signal)),
-    );
-    room.journal.remember(this.#task, { proof });
-    return this.#complete();
+    const stopping = endless(signal);
+    for (;;) {
+      try {
+        const prove = () => proveOurselves(room, this.#probes, this.#task, stopping);
+        const proof = await this.#in('watching', prove);
+        room.journal.remember(this.#task, { proof });
+        return await this.#complete();
+      } catch (error) {
+        stopping.throwIfAborted();
+        room.logger.error({ error: describe(error) }, 'on trial, and something stands in the way');
+        await sleep(TRY_AGAIN_MS, stopping);
+      }
+    }
   }
 
   async #complete(): Promise<End> {
