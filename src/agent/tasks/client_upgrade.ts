@@ -6,7 +6,7 @@ import type { Phase, UpgradeArgs } from '../../lib/messages.ts';
 import { requireRelease } from '../../lib/release.ts';
 import { sleep } from '../../lib/utils.ts';
 import { faultPoint } from '../fault.ts';
-import { download, verify } from '../upgrade/download.ts';
+import { clearDownloads, download, verify } from '../upgrade/download.ts';
 import { argsOf, type Facts, factsOf } from '../upgrade/facts.ts';
 import { judge } from '../upgrade/judge.ts';
 import { nextStep } from '../upgrade/plan.ts';
@@ -65,6 +65,7 @@ class Upgrade {
     const { room, signal } = this.#run;
     try {
       await this.#in('preflight', () => preflight(room, this.#args, signal));
+      clearDownloads(room.home, [this.#args.sha256]);
       const file = await this.#in('downloading', () => download(room, this.#args, signal));
       await this.#in('verifying', () => verify(file, this.#args));
       await this.#in('staging', () => stage(room.home, file, this.#args, signal));

@@ -14,7 +14,8 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { codeOf, describe, InputError, UnavailableError } from '../../lib/errors.ts';
 import { readIfThere, writeDurably } from '../../lib/files.ts';
-import { type Artifact, artifact, check, chunkHeaders, type UpgradeArgs } from '../../lib/messages.ts';
+import type { Home } from '../../lib/home.ts';
+import { type Artifact, artifact, check, chunkHeaders } from '../../lib/messages.ts';
 import { type Incoming, Subscription } from '../../lib/subscription.ts';
 import { sleep } from '../../lib/utils.ts';
 import type { Room } from '../room.ts';
@@ -27,6 +28,9 @@ const ASK_PAUSE_MS = 1_000;
 const ASK_TIMEOUT_MS = 60_000;
 const SAVE_EVERY = 32;
 
+/** An artifact as the order names it. */
+export type Wanted = { sha256: string; size: number };
+
 /** What is on disk of a download: which chunks, and from which offset of the stream to read on. */
 const progress = z.object({ offset: z.number(), have: z.array(z.number()) });
 
@@ -35,19 +39,24 @@ const progress = z.object({ offset: z.number(), have: z.array(z.number()) });
  * passed over, resumed where a dead attempt left off. Lasts until `signal` is aborted if it must: a broker or
  * dispatcher that is away is no failure of the download.
  */
-export function download(room: Room, args: UpgradeArgs, signal: AbortSignal): Promise<string> {
-  return namingFullDisk(room.home.downloads, () => fetchAll(room, args, signal));
+export function download(room: Room, wanted: Wanted, signal: AbortSignal): Promise<string> {
+  return namingFullDisk(room.home.downloads, () => fetchAll(room, wanted, signal));
 }
 
-async function fetchAll(room: Room, args: UpgradeArgs, signal: AbortSignal): Promise<string> {
+/** Removes what is there of other downloads: whatever they were for, it is not what is wanted now. */
+export function clearDownloads(home: Home, keep: string[]): void {
+  mkdirSync(home.downloads, { recursive: true });
+  for (const name of readdirSync(home.downloads)) {
+    if (!keep.some((sha256) => name.startsWith(sha256))) rmSync(join(home.downloads, name), { force: true });
+  }
+}
+
+async function fetchAll(room: Room, wanted: Wanted, signal: AbortSignal): Promise<string> {
   const { home, logger } = room;
   mkdirSync(home.downloads, { recursive: true });
-  const file = join(home.downloads, args.sha256);
-  for (const name of readdirSync(home.downloads)) {
-    if (!name.startsWith(args.sha256)) rmSync(join(home.downloads, name), { force: true });
-  }
+  const file = join(home.downloads, wanted.sha256);
   for (let again = false; ; again = room.broker.connected) {
-    const found = await findArtifact(room, args, signal, again);
+    const found = await findArtifact(room, wanted, signal, again);
     await using part = new Part(file, found);
     if (again) part.offset = undefined; // it may be a stream made anew, which counts from 0
     if (await readStream(room, found, part, signal)) return file;
@@ -56,19 +65,19 @@ async function fetchAll(room: Room, args: UpgradeArgs, signal: AbortSignal): Pro
 }
 
 /** The whole against what the order says. A file that is wrong is removed: it would be resumed otherwise. */
-export async function verify(file: string, args: UpgradeArgs): Promise<void> {
+export async function verify(file: string, wanted: Wanted): Promise<void> {
   const hash = createHash('sha256');
   for await (const bytes of createReadStream(file)) hash.update(bytes as Buffer);
   const found = hash.digest('hex');
-  if (found === args.sha256) return;
+  if (found === wanted.sha256) return;
   rmSync(file, { force: true });
   rmSync(`${file}.have`, { force: true });
-  throw new InputError('corrupt', `what was downloaded has sha256 ${found}, the order says ${args.sha256}`);
+  throw new InputError('corrupt', `what was downloaded has sha256 ${found}, the order says ${wanted.sha256}`);
 }
 
 async function findArtifact(
   room: Room,
-  args: UpgradeArgs,
+  wanted: Wanted,
   signal: AbortSignal,
   again: boolean,
 ): Promise<Artifact> {
@@ -78,10 +87,10 @@ async function findArtifact(
   for (;;) {
     signal.throwIfAborted();
     try {
-      const ask = { sha256: args.sha256, again: renew };
+      const ask = { sha256: wanted.sha256, again: renew };
       const answer = check(reply, await room.call('get_package', ask, { timeoutMs: ASK_TIMEOUT_MS }));
       renew = false;
-      if (answer.artifact?.size === args.size) return answer.artifact;
+      if (answer.artifact?.size === wanted.size) return answer.artifact;
       if (answer.artifact)
         throw new InputError('corrupt', 'the dispatcher offers an artifact of another size');
     } catch (error) {
