@@ -3,8 +3,10 @@ import { decode, encode, type Order, order } from '../lib/messages.ts';
 import { type Incoming, Subscription } from '../lib/subscription.ts';
 import { EXCHANGE, hostQueue, upKey } from '../lib/topology.ts';
 import { uuidv7 } from '../lib/utils.ts';
+import { tell } from './outbox.ts';
 import type { Room } from './room.ts';
 import type { Runner } from './runner.ts';
+import { bodyOf } from './said.ts';
 
 const PREFETCH = 50;
 const MAX_PARKED_BYTES = 4096;
@@ -12,7 +14,8 @@ const PAUSE_MS = 5_000;
 
 /**
  * Takes orders from this host's own queue: read, written into the journal, acknowledged, then run. Early
- * acknowledgement lets a task last for hours and an upgrade outlive its own restart.
+ * acknowledgement lets a task last for hours and an upgrade outlive its own restart. What changes nothing, such as a
+ * ping, is answered first and acknowledged then: its order is all the memory it needs.
  */
 type Listeners = {
   onProbe: (order: Order) => void;
@@ -59,6 +62,10 @@ export class Inbox {
       this.#tooLate(read, message);
       return;
     }
+    if (this.#runner.onlyAnswers(read)) {
+      void this.#answer(read, message);
+      return;
+    }
     try {
       this.#obey(read);
       message.ack();
@@ -103,6 +110,16 @@ export class Inbox {
       const entry = journal.entry(read.task);
       if (entry) this.#runner.take(entry);
     }
+  }
+
+  /** Answered twice, for whatever reason, it is recorded once: the answer is always the first word of its task. */
+  async #answer(read: Order, message: Incoming): Promise<void> {
+    const { broker, host, version } = this.#room;
+    const end = await this.#runner.answer(read);
+    if (!end) return;
+    const body = bodyOf(end, { task: read.task, host, seq: 1, phase: undefined, version });
+    if (await tell(broker, host, { kind: 'result', id: `${read.task}:1`, body })) message.ack();
+    else setTimeout(() => message.nack(true), PAUSE_MS).unref();
   }
 
   /** We may write nowhere but on `mega.up`; the dispatcher puts it into `mega.dead` for us. */

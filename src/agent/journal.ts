@@ -1,6 +1,7 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { MegaError } from '../lib/errors.ts';
-import { type Order, type Phase, type Progress, type Result, schemas } from '../lib/messages.ts';
+import type { Order, Phase } from '../lib/messages.ts';
+import { bodyOf, isProgress, type Word } from './said.ts';
 
 /**
  * What this host knows of its tasks: one SQLite file, synced to disk at every commit.
@@ -9,11 +10,12 @@ import { type Order, type Phase, type Progress, type Result, schemas } from '../
  * - A task and what is to be said of it change in one transaction: nothing is done that will not be told, and
  *   nothing is told that was not written down.
  * - A task's id is accepted once (I1); its `seq` rises by one with each thing said.
+ * - What the broker has confirmed is deleted along with the next commit, or soon: it may be sent twice, since it is
+ *   recorded once, but never lost.
  * - One process holds the file (SQLite's exclusive lock, freed by the kernel when the process dies): the lock of
  *   the whole home.
  * - Tables only gain columns with defaults: the release before must be able to read what this one wrote (I2).
  */
-export type Said = Progress | Result;
 export type TaskState = 'accepted' | 'running' | 'ended';
 export type Entry = {
   order: Order;
@@ -23,10 +25,10 @@ export type Entry = {
   /** What the task type wants to remember. */
   facts: Record<string, unknown>;
 };
-export type Word = { state: Said['state']; phase?: Phase; reason?: string } & Partial<
-  Pick<Result, 'output' | 'proof'>
->;
 export type Unsent = { n: number; kind: 'result' | 'event'; id: string; body: string };
+
+/** How long a word that the broker has confirmed may stay in the file. */
+const FORGET_MS = 1_000;
 
 /** Ended tasks are remembered for far longer than any order can live. */
 const KEEP_MS = 30 * 86_400_000;
@@ -49,8 +51,11 @@ export class Journal {
   #host: string;
   #version: string;
   #statements = new Map<string, StatementSync>();
-  /** Called after each commit that put something into the outbox. */
-  onUnsent: () => void = () => undefined;
+  /** Confirmed by the broker, and to be deleted. */
+  #sent = new Set<number>();
+  #forgetting: NodeJS.Timeout | undefined;
+  /** Called after each commit that put something into the outbox; `urgent` when it may not wait for more. */
+  onUnsent: (urgent: boolean) => void = () => undefined;
 
   /** Errors: `home_in_use` when another process holds the home; what SQLite says otherwise. */
   constructor(path: string, host: string, version: string) {
@@ -72,7 +77,9 @@ export class Journal {
   }
 
   close(): void {
-    if (this.#db.isOpen) this.#db.close();
+    if (!this.#db.isOpen) return;
+    this.#forgetSent();
+    this.#db.close();
   }
 
   /** Writes a new task down and says so; false when its id is known, and then what was last said is said again. */
@@ -112,13 +119,15 @@ export class Journal {
   }
 
   unsent(limit: number): Unsent[] {
-    return this.#all('SELECT n, kind, id, body FROM outbox ORDER BY n LIMIT ?', limit) as Unsent[];
+    const most = limit + this.#sent.size;
+    const rows = this.#all('SELECT n, kind, id, body FROM outbox ORDER BY n LIMIT ?', most) as Unsent[];
+    return rows.filter((one) => !this.#sent.has(one.n)).slice(0, limit);
   }
 
+  /** The broker has these. A commit for that alone would cost a disk more than the task itself. */
   sent(ns: number[]): void {
-    this.#transaction(() => {
-      for (const n of ns) this.#run('DELETE FROM outbox WHERE n = ?', n);
-    });
+    for (const n of ns) this.#sent.add(n);
+    this.#forgetting ??= setTimeout(() => this.#forgetSent(), FORGET_MS).unref();
   }
 
   /** A version that had to be gone back from is not tried again. */
@@ -139,42 +148,42 @@ export class Journal {
     this.#transaction(() => this.#run(old, Date.now() - KEEP_MS, KEEP_ENDED));
   }
 
+  /** On a full disk they stay, and are deleted with a later commit. */
+  #forgetSent(): void {
+    try {
+      if (this.#sent.size > 0 && this.#db.isOpen) this.#transaction(() => undefined);
+    } catch {
+      this.#forgetting = undefined;
+    }
+  }
+
   #say(task: string, word: Word): void {
     const entry = this.#get(task);
     if (!entry || entry.state === 'ended') return;
     const seq = entry.seq + 1;
     // Events and results travel in two queues: an end must not depend on the event before it being read first.
     const phase = word.phase ?? entry.phase ?? undefined;
-    const progress = word.state === 'accepted' || word.state === 'running';
-    const common = {
-      v: 1,
-      ...word,
-      ...(phase ? { phase } : {}),
-      task,
-      host: this.#host,
-      seq,
-      at: Date.now(),
-    };
-    const said = progress
-      ? { kind: 'progress', ...common }
-      : { kind: 'result', ...common, running: this.#version };
-    const body = JSON.stringify(said.reason ? { ...said, reason: schemas.reason.parse(said.reason) } : said);
-    const state: TaskState = word.state === 'accepted' || word.state === 'running' ? word.state : 'ended';
+    const body = bodyOf(word, { task, host: this.#host, seq, phase, version: this.#version });
+    const state: TaskState = isProgress(word.state) ? word.state : 'ended';
+    const progress = state !== 'ended';
     const update =
       'UPDATE tasks SET state = ?, phase = coalesce(?, phase), seq = ?, last = ?, changed_ms = ? WHERE id = ?';
     this.#run(update, state, word.phase ?? null, seq, body, Date.now(), task);
-    this.#put(task, seq, body, progress);
+    // An end tells all that its own beginning would, if nobody was told of that yet.
+    const overtaken = "DELETE FROM outbox WHERE kind = 'event' AND id IN (?, ?)";
+    if (!progress && seq <= 3 && !phase) this.#run(overtaken, `${task}:1`, `${task}:2`);
+    this.#put(task, seq, body, progress, !progress || phase !== undefined);
   }
 
   #repeat(task: string): void {
     const row = this.#all('SELECT seq, last, state FROM tasks WHERE id = ?', task)[0];
-    if (row?.last) this.#put(task, Number(row.seq), String(row.last), row.state !== 'ended');
+    if (row?.last) this.#put(task, Number(row.seq), String(row.last), row.state !== 'ended', true);
   }
 
-  #put(task: string, seq: number, body: string, progress: boolean): void {
+  #put(task: string, seq: number, body: string, progress: boolean, urgent: boolean): void {
     const insert = 'INSERT INTO outbox (kind, id, body) VALUES (?, ?, ?)';
     this.#run(insert, progress ? 'event' : 'result', `${task}:${seq}`, body);
-    queueMicrotask(() => this.onUnsent());
+    queueMicrotask(() => this.onUnsent(urgent));
   }
 
   #merge(task: string, facts: Record<string, unknown>): void {
@@ -196,7 +205,11 @@ export class Journal {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       const value = work();
+      for (const n of this.#sent) this.#run('DELETE FROM outbox WHERE n = ?', n);
       this.#db.exec('COMMIT');
+      this.#sent.clear();
+      clearTimeout(this.#forgetting);
+      this.#forgetting = undefined;
       return value;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');

@@ -5,6 +5,8 @@ import type { Journal, Unsent } from './journal.ts';
 
 const WINDOW = 50;
 const RETRY_MS = 1_000;
+/** News may wait for so long: a task that has ended by then needs none. */
+const GATHER_MS = 10;
 
 /**
  * Sends what the journal holds, in its order, until the broker has confirmed it; while the broker is away it stays
@@ -17,12 +19,13 @@ export class Outbox {
   #stop = new AbortController();
   #sending: Promise<void> | undefined;
   #more = false;
+  #gathering: NodeJS.Timeout | undefined;
 
   constructor(journal: Journal, broker: Broker, host: string) {
     this.#journal = journal;
     this.#broker = broker;
     this.#host = host;
-    journal.onUnsent = () => this.#wake();
+    journal.onUnsent = (urgent) => (urgent ? this.#wake() : this.#gather());
     broker.on('connected', () => this.#wake());
     this.#wake();
   }
@@ -36,11 +39,18 @@ export class Outbox {
   /** Idempotent; what is not confirmed by then stays in the journal. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('stopped'));
+    clearTimeout(this.#gathering);
     this.#journal.onUnsent = () => undefined;
     await this.#sending;
   }
 
+  #gather(): void {
+    this.#gathering ??= setTimeout(() => this.#wake(), GATHER_MS);
+  }
+
   #wake(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
     this.#more = true;
     if (this.#stop.signal.aborted) return;
     this.#sending ??= this.#send().finally(() => {
@@ -54,36 +64,27 @@ export class Outbox {
       this.#more = false;
       const batch = this.#journal.unsent(WINDOW);
       if (batch.length === 0) return;
-      const outcomes = await Promise.all(batch.map((one) => this.#publish(one)));
+      const outcomes = await Promise.all(batch.map((one) => tell(this.#broker, this.#host, one)));
       const done = batch.filter((_, i) => outcomes[i]).map((one) => one.n);
       if (this.#stop.signal.aborted && done.length === 0) return;
-      if (!this.#forget(done) || done.length < batch.length)
-        await sleep(RETRY_MS, this.#stop.signal).catch(() => undefined);
+      this.#journal.sent(done);
+      if (done.length < batch.length) await sleep(RETRY_MS, this.#stop.signal).catch(() => undefined);
     }
   }
+}
 
-  /** A full disk must not end the agent: what cannot be forgotten is sent again, and recorded once. */
-  #forget(sent: number[]): boolean {
-    try {
-      this.#journal.sent(sent);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  async #publish({ kind, id, body }: Unsent): Promise<boolean> {
-    const message = {
-      exchange: EXCHANGE.up,
-      key: upKey(kind, this.#host),
-      type: kind,
-      messageId: id,
-      body: Buffer.from(body),
-      mandatory: true,
-    };
-    return this.#broker.publish(message).then(
-      (outcome) => outcome === 'confirmed',
-      () => false,
-    );
-  }
+/** Says one thing of a task; true once the broker has it. */
+export function tell(broker: Broker, host: string, { kind, id, body }: Omit<Unsent, 'n'>): Promise<boolean> {
+  const message = {
+    exchange: EXCHANGE.up,
+    key: upKey(kind, host),
+    type: kind,
+    messageId: id,
+    body: Buffer.from(body),
+    mandatory: true,
+  };
+  return broker.publish(message).then(
+    (outcome) => outcome === 'confirmed',
+    () => false,
+  );
 }

@@ -1,6 +1,8 @@
 import { codeOf, describe, MegaError } from '../lib/errors.ts';
-import type { Entry, Word } from './journal.ts';
+import type { Order } from '../lib/messages.ts';
+import type { Entry } from './journal.ts';
 import type { Room } from './room.ts';
+import type { Word } from './said.ts';
 import type { TaskType } from './tasks/task.ts';
 
 const SAY_AGAIN_MS = 2_000;
@@ -34,6 +36,25 @@ export class Runner {
           reason: 'the agent died while it ran; how it ended is not known',
         });
       } else this.take(entry);
+    }
+  }
+
+  /** Whether a task changes nothing, so that it is answered and not written down. */
+  onlyAnswers({ type }: Order): boolean {
+    return this.#types.get(type)?.onCrash === 'again';
+  }
+
+  /** How such a task ended; undefined while stopping. */
+  async answer(order: Order): Promise<Word | undefined> {
+    const type = this.#types.get(order.type);
+    if (!type || this.#stopped) return undefined;
+    const signal = AbortSignal.timeout(order.timeoutMs);
+    const entry: Entry = { order, state: 'running', phase: null, seq: 0, facts: {} };
+    try {
+      const end = await type.run({ room: this.#room, entry, signal });
+      return end === 'restarting' ? undefined : end;
+    } catch (error) {
+      return { state: signal.aborted ? 'timed_out' : 'failed', reason: describe(error) };
     }
   }
 

@@ -32,8 +32,9 @@ export async function callSurely<T>(call: Call, fn: string, args: object, timeou
 }
 
 const HOSTS_A_CALL = 1000;
-/** With all their events more of them might not fit into one answer. */
-const TASKS_A_CALL = 100;
+/** More of them might not fit into one answer, with all their events still fewer. */
+const TASKS_A_CALL = 250;
+const TASKS_WITH_EVENTS_A_CALL = 100;
 
 export async function allHosts(call: Call): Promise<Host[]> {
   const all: Host[] = [];
@@ -49,7 +50,7 @@ export async function allHosts(call: Call): Promise<Host[]> {
 export async function tasksOf(call: Call, job: string, most: number, events = false): Promise<Task[]> {
   const all: Task[] = [];
   while (all.length < most) {
-    const limit = Math.min(TASKS_A_CALL, most - all.length);
+    const limit = Math.min(events ? TASKS_WITH_EVENTS_A_CALL : TASKS_A_CALL, most - all.length);
     const after = all.at(-1)?.host ?? '';
     const page = await call<Task[]>('get_all_task', { job, after, limit, events });
     all.push(...page);

@@ -3,6 +3,7 @@ import type { DispatcherConfig } from '../lib/config.ts';
 import type { Conn } from '../lib/conn.ts';
 import type { Logger } from '../lib/logs.ts';
 import type { Management } from '../lib/management.ts';
+import type { Endings } from './endings.ts';
 
 /** What every room of the dispatcher stands on; made once, in main. */
 export type Context = {
@@ -15,4 +16,6 @@ export type Context = {
   readonly consumer: Broker;
   readonly management: Management;
   readonly logger: Logger;
+  /** Who waits for the end of a job. */
+  readonly endings: Endings;
 };

@@ -4,7 +4,7 @@ import type { Context } from './context.ts';
 import { parkBody } from './park.ts';
 import { markSeen, setVersion } from './store/hosts.ts';
 import { finishJobs, reopenJobs } from './store/jobs.ts';
-import { addEvents, applyChange, lockTasks } from './store/tasks.ts';
+import { addEvents, applyChanges, type LockedTask, lockTasks, type TaskChange } from './store/tasks.ts';
 import { advance } from './tasks.ts';
 
 type Said = Event | Result;
@@ -24,30 +24,56 @@ export async function record(context: Context, batch: Said[]): Promise<void> {
   });
   // In a transaction, since that is tried again after a deadlock.
   if (touched.length > 0) await context.db.transaction((db) => finishJobs(db, touched));
+  context.endings.tell(touched);
   for (const one of batch.filter(is('parked'))) await parkForHost(context, one);
   for (const one of batch.filter(is('answer'))) noteAnswer(context, one);
 }
 
 /** The jobs that a task's end may have ended. */
 async function recordTasks(db: Queryable, about: (Progress | Result)[]): Promise<string[]> {
-  const rows = new Map(
-    (await lockTasks(db, [...new Set(about.map((one) => one.task))])).map((row) => [row.id, row]),
-  );
+  const locked = await lockTasks(db, [...new Set(about.map((one) => one.task))]);
+  const rows = new Map(locked.map((row) => [row.id, row]));
   const own = about.filter((said) => rows.get(said.task)?.host === said.host);
-  await addEvents(db, own);
+  const now = locked[0]?.now;
+  if (!now || own.length === 0) return [];
+  await addEvents(db, own, now);
+  const changes: TaskChange[][] = [];
   const ended = new Set<string>();
-  for (const said of own.toSorted((a, b) => a.seq - b.seq)) {
-    const row = rows.get(said.task);
-    const change = row && advance(row, said);
-    if (!row || !change) continue;
-    await applyChange(db, row.id, change);
-    rows.set(row.id, { ...row, state: change.state, seq: change.seq });
-    if (!change.result) continue;
-    await setVersion(db, said.host, change.result.running);
-    if (change.late) await reopenJobs(db, [row.job]);
-    ended.add(row.job);
+  for (const [task, words] of Map.groupBy(own, (one) => one.task)) {
+    const all = changesOf(rows.get(task)!, words);
+    for (const [round, change] of all.entries()) {
+      if (changes[round]) changes[round].push(change);
+      else changes[round] = [change];
+    }
+    if (all.some((one) => one.result)) ended.add(rows.get(task)!.job);
   }
+  // A statement takes each task once: first all first changes, then all second ones.
+  for (const round of changes) await applyChanges(db, round, now);
+  const all = changes.flat();
+  await setVersions(db, all);
+  const late = all.filter((one) => one.late).map((one) => rows.get(one.id)!.job);
+  if (late.length > 0) await reopenJobs(db, late);
   return [...ended];
+}
+
+function changesOf(row: LockedTask, said: (Progress | Result)[]): TaskChange[] {
+  let now = row;
+  return said
+    .toSorted((a, b) => a.seq - b.seq)
+    .flatMap((word) => {
+      const change = advance(now, word);
+      if (!change) return [];
+      now = { ...now, state: change.state, seq: change.seq };
+      return [{ ...change, id: row.id }];
+    });
+}
+
+async function setVersions(db: Queryable, changes: TaskChange[]): Promise<void> {
+  const results = changes.flatMap(({ result }) => result ?? []);
+  for (const [version, of] of Map.groupBy(results, (one) => one.running)) {
+    const hosts = of.map((one) => one.host);
+    await setVersion(db, hosts, version);
+  }
 }
 
 /** The newest heartbeat of each host. */

@@ -8,6 +8,7 @@ import { serveCalls } from './api/server.ts';
 import { Collector } from './collect.ts';
 import type { Context } from './context.ts';
 import { declareTopology } from './declare.ts';
+import { Endings } from './endings.ts';
 import { expireDue } from './expire.ts';
 import { Loop } from './loop.ts';
 import { publishDue } from './publish.ts';
@@ -35,7 +36,9 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const consumer = await connect('mega dispatcher: reading');
   const vhost = decodeURIComponent(new URL(config.broker).pathname.slice(1));
   const management = new Management(config.management, vhost);
-  const context: Context = { id: randomUUID(), config, db, publisher, consumer, management, logger };
+  const endings = new Endings();
+  const about = { id: randomUUID(), config, db, management, logger, endings };
+  const context: Context = { ...about, publisher, consumer };
   await declareTopology(publisher, management);
 
   const publishing = opened.use(new Loop('publish', logger, POLL_MS, () => publishDue(context)));

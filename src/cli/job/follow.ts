@@ -8,11 +8,16 @@ import { tasksOf } from '../session.ts';
 export type Snapshot = { job: JobWithCounts; tasks: Task[] };
 export type FollowOptions = {
   signal: AbortSignal;
+  /** Without: only the job itself, as soon as it has ended. */
+  tasks: boolean;
   /** Told once for each time that the dispatcher or the broker falls silent. */
   onTrouble?: (text: string) => void;
 };
 
-const POLL_MS = 300;
+/** How long the dispatcher may wait for the end before it answers, when every step is to be shown and when not. */
+const LOOK_MS = 300;
+const WAIT_MS = 3_000;
+const ANSWER_MS = 10_000;
 const RETRY_MS = 1_000;
 /** An outage is no verdict on the job; but a watcher must not wait for ever. */
 const PATIENCE_MS = 5 * 60_000;
@@ -24,12 +29,12 @@ export const hasEnded = (state: string) => !OPEN_STATES.has(state);
 
 /** Looks at a job again and again; the last snapshot is the one in which it has ended. */
 export async function* follow(call: Call, id: string, options: FollowOptions): AsyncGenerator<Snapshot> {
-  const { signal, onTrouble } = options;
+  const { signal, tasks, onTrouble } = options;
   let silentSince: number | undefined;
   for (;;) {
     let seen: Snapshot | undefined;
     try {
-      seen = await unlessAborted(look(call, id), signal);
+      seen = await unlessAborted(look(call, id, tasks), signal);
       silentSince = undefined;
     } catch (error) {
       if (!isUnavailable(error)) throw error;
@@ -40,14 +45,15 @@ export async function* follow(call: Call, id: string, options: FollowOptions): A
     }
     if (seen) yield seen;
     if (seen && hasEnded(seen.job.state)) return;
-    await sleep(seen ? POLL_MS : RETRY_MS, signal);
+    if (!seen) await sleep(RETRY_MS, signal);
   }
 }
 
 /** The job first: when it has ended, what its tasks say afterwards is final. */
-async function look(call: Call, id: string): Promise<Snapshot> {
-  const job = await call<JobWithCounts>('get_job', { id });
-  return { job, tasks: await tasksOf(call, id, MOST_HOSTS, true) };
+async function look(call: Call, id: string, tasks: boolean): Promise<Snapshot> {
+  const waitMs = tasks ? LOOK_MS : WAIT_MS;
+  const job = await call<JobWithCounts>('get_job', { id, waitMs }, { timeoutMs: waitMs + ANSWER_MS });
+  return { job, tasks: tasks ? await tasksOf(call, id, MOST_HOSTS, true) : [] };
 }
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -33,7 +33,7 @@ export async function awaitJob(
   options: { json?: true },
 ): Promise<number> {
   const quiet: View = { show: () => undefined, note: (text) => room.err.write(`mega: ${text}\n`) };
-  const job = await followToEnd(room, call, id, quiet);
+  const job = await followToEnd(room, call, id, quiet, false);
   if (!job) return EXIT.interrupted;
   const answer = await withTasks(call, job);
   if (options.json) printJson(room.out, answer);
@@ -58,11 +58,12 @@ async function followToEnd(
   call: Call,
   id: string,
   view: View,
+  tasks = true,
 ): Promise<JobWithCounts | undefined> {
   const signal = room.interrupt();
   let job: JobWithCounts | undefined;
   try {
-    for await (const seen of follow(call, id, { signal, onTrouble: view.note })) {
+    for await (const seen of follow(call, id, { signal, tasks, onTrouble: view.note })) {
       view.show(seen);
       job = seen.job;
     }

@@ -6,6 +6,9 @@ import { countStates, getJob, type JobRow, listJobs } from '../store/jobs.ts';
 import { listTasks } from '../store/tasks.ts';
 import { ANYONE, fn, OPERATOR } from './function.ts';
 
+/** Less than a call may last. */
+const MAX_WAIT_MS = 5_000;
+
 const on = z.array(z.string().min(1).max(200)).min(1).max(10_000);
 const job = z.object({
   id: z.string(),
@@ -57,11 +60,13 @@ export const jobFunctions = [
   }),
   fn({
     name: 'get_job',
-    help: 'One job, with how many of its tasks are in each state.',
+    help: 'One job, with how many of its tasks are in each state; with "waitMs" once it has ended, or after so long.',
     callers: OPERATOR,
-    input: z.object({ id: z.uuid() }),
+    input: z.object({ id: z.uuid(), waitMs: z.int().min(0).max(MAX_WAIT_MS).default(0) }),
     output: job.extend({ counts: z.record(z.string(), z.number()) }),
-    handler: async (room, { id }) => {
+    handler: async (room, { id, waitMs }) => {
+      const ended = async () => (await getJob(room.db, id))?.state !== 'running';
+      if (waitMs > 0) await room.endings.wait(id, waitMs, ended);
       const row = await getJob(room.db, id);
       if (!row) throw new InputError('unknown_job', `there is no job ${id}; mega job list shows the latest`);
       const counts = await countStates(room.db, id);

@@ -7,7 +7,8 @@ import { park } from '../park.ts';
 import type { Caller, Room } from './function.ts';
 import { dispatch } from './registry.ts';
 
-const PREFETCH = 64;
+/** Many, since a call that waits for a job's end keeps its place meanwhile. */
+const PREFETCH = 256;
 const PUBLISHER_MS = 10_000;
 const AGAIN_MS = 1_000;
 

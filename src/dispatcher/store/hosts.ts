@@ -72,8 +72,11 @@ export async function markHello(
   await db.run(statement, [boot, version, platform, host]);
 }
 
-export async function setVersion(db: Queryable, host: string, version: string): Promise<void> {
-  await db.run(sql`UPDATE hosts SET version = ? WHERE id = ?`, [version, host]);
+/** What these hosts run now. */
+export async function setVersion(db: Queryable, hosts: string[], version: string): Promise<void> {
+  const statement = sql`
+    UPDATE hosts SET version = ? WHERE id IN (?) AND (version IS NULL OR version <> ?)`;
+  await db.run(statement, [version, hosts, version]);
 }
 
 /** Hosts not heard of for `afterMs` count as away. */
