@@ -124,6 +124,22 @@ describe('a task in the journal', () => {
     assert.equal(journal.entry(task)?.seq, 2);
   });
 
+  test('that ends at once is told by its end alone, and one with phases phase by phase', () => {
+    using held = opened();
+    const { journal } = held;
+    journal.accept(orderOf(1));
+    journal.say(task, { state: 'running' });
+    journal.say(task, { state: 'succeeded' });
+    assert.deepEqual(ids(journal), [`${task}:3`]);
+    journal.accept(orderOf(2));
+    journal.say(idOf(2), running);
+    journal.say(idOf(2), ended);
+    assert.deepEqual(
+      ids(journal).slice(1),
+      [1, 2, 3].map((seq) => `${idOf(2)}:${seq}`),
+    );
+  });
+
   test('that has ended stays ended', () => {
     using held = opened();
     const { journal } = held;
@@ -182,7 +198,30 @@ describe('what is to be told', () => {
     assert.ok(held.journal.unsent(100).at(-1)!.n > 3, 'a number is not used twice');
   });
 
-  test('is announced once it is written', async () => {
+  test('that was sent is not sent again, though it leaves the file only with a later commit', () => {
+    using held = opened();
+    held.journal.accept(orderOf(1));
+    held.journal.sent(held.journal.unsent(1).map((one) => one.n));
+    assert.deepEqual(ids(held.journal), []);
+    held.journal.accept(orderOf(2));
+    assert.deepEqual(ids(held.journal), [`${idOf(2)}:1`]);
+    held.journal.sent(held.journal.unsent(1).map((one) => one.n));
+    assert.deepEqual(ids(held.reopen()), [], 'closing deletes it too');
+  });
+
+  test('is announced once it is written, an end at once and mere news when there is time', async () => {
+    using held = opened();
+    const urgent: boolean[] = [];
+    held.journal.onUnsent = (one) => urgent.push(one);
+    held.journal.accept(orderOf(1));
+    held.journal.say(task, { state: 'running' });
+    held.journal.say(task, running);
+    held.journal.say(task, ended);
+    await Promise.resolve();
+    assert.deepEqual(urgent, [false, false, true, true]);
+  });
+
+  test('is announced after it is in the file', async () => {
     using held = opened();
     const { promise, resolve } = Promise.withResolvers<string[]>();
     held.journal.onUnsent = () => resolve(ids(held.journal));

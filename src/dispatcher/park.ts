@@ -1,6 +1,6 @@
 import type { Incoming } from '../lib/subscription.ts';
 import { QUEUE } from '../lib/topology.ts';
-import { uuidv7 } from '../lib/utils.ts';
+import { sleep, uuidv7 } from '../lib/utils.ts';
 import type { Context } from './context.ts';
 
 const MAX_PARKED_BYTES = 64 << 10;
@@ -8,8 +8,8 @@ const AGAIN_MS = 1_000;
 
 /**
  * Puts what cannot be used into `mega.dead` with the reason and the sender in headers of ours (to publish again
- * under another's `user-id` would close the channel), then acknowledges it. Fails quietly: what could not be
- * parked now comes again after a pause.
+ * under another's `user-id` would close the channel), then acknowledges it. Never rejects: what could not be parked
+ * goes back to its queue after a pause, and comes again.
  */
 export async function park(context: Context, message: Incoming, reason: string): Promise<void> {
   const sender = message.userId || 'unknown';
@@ -18,7 +18,8 @@ export async function park(context: Context, message: Incoming, reason: string):
     await parkBody(context, message.body, { reason, sender, type: message.type });
     message.ack();
   } catch {
-    setTimeout(() => message.nack(true), AGAIN_MS).unref();
+    await sleep(AGAIN_MS);
+    message.nack(true);
   }
 }
 
