@@ -73,6 +73,11 @@ export class Collector {
   #take(message: Incoming): void {
     const said = this.#read(message);
     if (!said) return;
+    if (said.kind === 'heartbeat') {
+      this.#context.sightings.note(said);
+      message.ack();
+      return;
+    }
     this.#held.push({ message, said });
     this.#flushing ??= this.#flush().finally(() => {
       this.#flushing = undefined;

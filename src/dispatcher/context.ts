@@ -4,6 +4,7 @@ import type { Conn } from '../lib/conn.ts';
 import type { Logger } from '../lib/logs.ts';
 import type { Management } from '../lib/management.ts';
 import type { Endings } from './endings.ts';
+import type { Sightings } from './sightings.ts';
 
 /** What every room of the dispatcher stands on; made once, in main. */
 export type Context = {
@@ -18,4 +19,6 @@ export type Context = {
   readonly logger: Logger;
   /** Who waits for the end of a job. */
   readonly endings: Endings;
+  /** Which hosts were heard. */
+  readonly sightings: Sightings;
 };

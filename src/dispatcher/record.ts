@@ -1,8 +1,8 @@
 import type { Queryable } from '../lib/conn.ts';
-import type { Answer, Event, Heartbeat, Parked, Progress, Result } from '../lib/messages.ts';
+import type { Answer, Event, Parked, Progress, Result } from '../lib/messages.ts';
 import type { Context } from './context.ts';
 import { parkBody } from './park.ts';
-import { markSeen, setVersion } from './store/hosts.ts';
+import { setVersion } from './store/hosts.ts';
 import { finishJobs, reopenJobs } from './store/jobs.ts';
 import { addEvents, applyChanges, type LockedTask, lockTasks, type TaskChange } from './store/tasks.ts';
 import { advance } from './tasks.ts';
@@ -18,10 +18,7 @@ export async function record(context: Context, batch: Said[]): Promise<void> {
   const about = batch.filter(
     (one): one is Progress | Result => one.kind === 'progress' || one.kind === 'result',
   );
-  const touched = await context.db.transaction(async (db) => {
-    await markSeen(db, latest(batch.filter(is('heartbeat'))));
-    return recordTasks(db, about);
-  });
+  const touched = await context.db.transaction((db) => recordTasks(db, about));
   // In a transaction, since that is tried again after a deadlock.
   if (touched.length > 0) await context.db.transaction((db) => finishJobs(db, touched));
   context.endings.tell(touched);
@@ -74,11 +71,6 @@ async function setVersions(db: Queryable, changes: TaskChange[]): Promise<void> 
     const hosts = of.map((one) => one.host);
     await setVersion(db, hosts, version);
   }
-}
-
-/** The newest heartbeat of each host. */
-function latest(beats: Heartbeat[]): Heartbeat[] {
-  return [...new Map(beats.map((one) => [one.host, one])).values()];
 }
 
 async function parkForHost(context: Context, one: Parked): Promise<void> {

@@ -12,11 +12,13 @@ import { Endings } from './endings.ts';
 import { expireDue } from './expire.ts';
 import { Loop } from './loop.ts';
 import { publishDue } from './publish.ts';
+import { Sightings } from './sightings.ts';
 import { openStore } from './store/open.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 500;
 const EXPIRE_MS = 1_000;
+const SIGHTINGS_MS = 500;
 
 /**
  * Starts a dispatcher; any number may run side by side. Disposing of it stops in the order opposite to starting:
@@ -36,15 +38,16 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const consumer = await connect('mega dispatcher: reading');
   const vhost = decodeURIComponent(new URL(config.broker).pathname.slice(1));
   const management = new Management(config.management, vhost);
-  const endings = new Endings();
-  const about = { id: randomUUID(), config, db, management, logger, endings };
+  const sightings = new Sightings(db);
+  const about = { id: randomUUID(), config, db, management, logger, endings: new Endings(), sightings };
   const context: Context = { ...about, publisher, consumer };
   await declareTopology(publisher, management);
 
   const publishing = opened.use(new Loop('publish', logger, POLL_MS, () => publishDue(context)));
   const results = opened.use(new Collector(context, QUEUE.results));
   const events = opened.use(new Collector(context, QUEUE.events));
-  const steadyMs = () => Math.min(results.steadyMs, events.steadyMs);
+  opened.use(new Loop('sightings', logger, SIGHTINGS_MS, () => sightings.flush().then(() => false)));
+  const steadyMs = () => Math.min(results.steadyMs, events.steadyMs, sightings.steadyMs);
   opened.use(new Loop('expire', logger, EXPIRE_MS, () => expireDue(context, steadyMs()).then(() => false)));
   opened.use(serveCalls({ ...context, kick: () => publishing.kick(), steadyMs }));
   logger.info({ dispatcher: context.id }, 'the dispatcher is ready');

@@ -1,0 +1,46 @@
+import type { Conn } from '../lib/conn.ts';
+import type { Heartbeat } from '../lib/messages.ts';
+import { markSeen } from './store/hosts.ts';
+
+/** Rows a statement. */
+const BATCH = 1_000;
+
+/**
+ * Which hosts were heard, written down together now and then: of ten thousand hosts that beat every twenty seconds,
+ * a commit for each beat would keep the database's disk busy with nothing else. Only the newest word of a host counts,
+ * and one that is lost with this process is followed by the next.
+ */
+export class Sightings {
+  #db: Conn;
+  #seen = new Map<string, Heartbeat>();
+  #since = Date.now();
+
+  constructor(db: Conn) {
+    this.#db = db;
+  }
+
+  note(beat: Heartbeat): void {
+    this.#seen.set(beat.host, beat);
+  }
+
+  /** For how long all that was heard has been written down, in ms; to the store hosts are silent before that. */
+  get steadyMs(): number {
+    return Date.now() - this.#since;
+  }
+
+  /** Writes down what was heard since; on an error it is kept for the next time. */
+  async flush(): Promise<void> {
+    const seen = this.#seen;
+    this.#seen = new Map();
+    try {
+      const beats = [...seen.values()];
+      for (let at = 0; at < beats.length; at += BATCH) {
+        await this.#db.transaction((db) => markSeen(db, beats.slice(at, at + BATCH)));
+      }
+    } catch (error) {
+      this.#since = Date.now();
+      this.#seen = new Map([...seen, ...this.#seen]);
+      throw error;
+    }
+  }
+}
