@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileS
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { buildPackage } from '../src/cli/package/build.ts';
-import { readPackage } from '../src/cli/package/read.ts';
+import { readPackage, readReleasePackage } from '../src/cli/package/read.ts';
 import { pack, unpack } from '../src/lib/archive.ts';
 import { platform } from '../src/lib/utils.ts';
 import { run, scratch } from './support/cli.ts';
@@ -16,7 +16,7 @@ describe('mega package build', () => {
     const file = await buildPackage({ version: '1.2.3', out: folder.path });
     assert.equal(file, join(folder.path, 'mega-1.2.3.tar.gz'));
     assert.deepEqual(readdirSync(folder.path), ['mega-1.2.3.tar.gz']);
-    const { manifest, sha256, size } = await readPackage(file);
+    const { manifest, sha256, size } = await readReleasePackage(file);
     assert.equal(manifest.version, '1.2.3');
     assert.equal(manifest.runtime, `node-${process.versions.node}`);
     assert.deepEqual(manifest.platforms, ['linux-x64', 'linux-arm64']);
@@ -46,7 +46,7 @@ describe('mega package build', () => {
   test('builds the platforms that were asked for', async () => {
     using folder = scratch();
     const file = await buildPackage({ version: '1.0.0-rc.1', out: folder.path, platforms: [platform()] });
-    assert.deepEqual((await readPackage(file)).manifest.platforms, [platform()]);
+    assert.deepEqual((await readReleasePackage(file)).manifest.platforms, [platform()]);
   });
 
   test('the built agent loads all it holds, and a prologue runs before it', async () => {

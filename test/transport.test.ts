@@ -163,7 +163,7 @@ describe('how a package travels', { concurrency: true }, () => {
         sha256: sha256Of(readFileSync(other)),
         size: 9,
       });
-      await assert.rejects(taken, { code: 'version_taken', message: /version 1\.0\.0 .*choose another/ });
+      await assert.rejects(taken, { code: 'version_taken', message: /release 1\.0\.0 .*choose another/ });
       const begun = { manifest: { ...manifest, version: '1.0.9' }, sha256: sha256Of(readFileSync(file)) };
       const twice = world().call('begin_package', { ...begun, size: readFileSync(file).length });
       await assert.rejects(twice, { code: 'version_taken' });
@@ -284,7 +284,7 @@ describe('how a package travels', { concurrency: true }, () => {
 async function manifestOf(world: World, version: string): Promise<{ manifest: Record<string, unknown> }> {
   const row = await world
     .database()
-    .one<{ manifest: string | object }>('SELECT manifest FROM packages WHERE version = ?', [version]);
+    .one<{ manifest: string | object }>('SELECT manifest FROM packages WHERE name = ?', [version]);
   const manifest = row!.manifest;
   return { manifest: typeof manifest === 'string' ? JSON.parse(manifest) : manifest };
 }

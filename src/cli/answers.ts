@@ -51,7 +51,9 @@ export type Task = {
 };
 
 export type Package = {
-  version: string;
+  name: string;
+  kind: 'release' | 'runtime';
+  version?: string;
   sha256: string;
   size: number;
   state: string;

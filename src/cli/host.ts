@@ -95,6 +95,10 @@ function addAdd(host: Command, room: Room): void {
     .requiredOption('--home <folder>', "the agent's home")
     .requiredOption('--package <file>', 'the first release, as mega package build makes it')
     .option(
+      '--runtime <file>',
+      'what the release runs on, as mega package build-runtime makes it (default: the Node.js of this project)',
+    )
+    .option(
       '--heartbeat-ms <number>',
       'how often the agent says that it is there',
       wholeNumber(200, 3_600_000),

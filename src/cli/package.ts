@@ -1,31 +1,32 @@
 import type { Command } from 'commander';
+import { packageName } from '../lib/home.ts';
 import { formatSize } from '../lib/utils.ts';
 import type { Package } from './answers.ts';
 import { EXIT } from './exit.ts';
-import { publishPackage } from './package/publish.ts';
+import { type Published, publishPackage } from './package/publish.ts';
+import { addRemove } from './package/remove.ts';
+import { buildRuntime, type RuntimeOptions } from './package/runtime.ts';
 import { withSender } from './session.ts';
 import { type Column, printJson, table, widthOf } from './table.ts';
 import { ago } from './text.ts';
 import { act, collect, example, JSON_FLAG, type Room } from './world.ts';
 
-/** `mega package`: what hosts are upgraded to. */
+/** `mega package`: what hosts are upgraded to, and what it runs on. */
 export function addPackage(program: Command, room: Room): void {
   const group = program
     .command('package')
-    .description('packages: versions of the agent, to be built and published');
+    .description('packages: versions of the agent and the runtimes they need, to be built and published');
   example(group, 'mega package build --version 1.1.0', 'mega package publish dist/mega-1.1.0.tar.gz');
   addBuild(group, room);
+  addBuildRuntime(group, room);
 
   const publish = group
     .command('publish <file>')
-    .description('publish a package, so that hosts can be upgraded to it');
+    .description('publish a package: a release, or a runtime for the hosts that lack it');
   publish.action(
     act(room, async (options, file) => {
-      const { version, size, already } = await withSender(options, (call) =>
-        publishPackage(call, file!, room.err),
-      );
-      const what = already ? 'is published already' : `is published (${formatSize(size)})`;
-      room.out.write(`mega ${version} ${what}\nNext: mega upgrade --to ${version} --on all\n`);
+      const done = await withSender(options, (call) => publishPackage(call, file!, room.err));
+      room.out.write(publishedWords(done));
       return EXIT.good;
     }),
   );
@@ -44,10 +45,12 @@ export function addPackage(program: Command, room: Room): void {
     }),
   );
   example(list, 'mega package list');
+  addRemove(group, room);
 }
 
 const COLUMNS: Column<Package>[] = [
-  { title: 'VERSION', cell: (one) => one.version },
+  { title: 'NAME', cell: (one) => one.name },
+  { title: 'KIND', cell: (one) => one.kind },
   { title: 'STATE', cell: (one) => one.state },
   { title: 'SIZE', cell: (one) => formatSize(one.size), right: true },
   { title: 'SHA256', cell: (one) => one.sha256.slice(0, 12) },
@@ -55,7 +58,17 @@ const COLUMNS: Column<Package>[] = [
   { title: 'BY', cell: (one) => one.createdBy, shrinks: true },
 ];
 
-type BuildOptions = { version: string; out: string; platform?: string[] };
+function publishedWords({ manifest, size, already }: Published): string {
+  const name = packageName(manifest);
+  const [what, next] =
+    manifest.name === 'mega'
+      ? [`mega ${name}`, `mega upgrade --to ${name} --on all`]
+      : [name, `mega package build --version <new> --runtime ${manifest.runtime}`];
+  const how = already ? 'is published already' : `is published (${formatSize(size)})`;
+  return `${what} ${how}\nNext: ${next}\n`;
+}
+
+type BuildOptions = { version: string; out: string; platform?: string[]; runtime?: string };
 
 function addBuild(group: Command, room: Room): void {
   const build = group
@@ -67,15 +80,42 @@ function addBuild(group: Command, room: Room): void {
       '--platform <name>',
       'what it is for; may be given again (default: linux-x64 and linux-arm64)',
       collect,
+    )
+    .option(
+      '--runtime <name>',
+      'the Node.js that it runs on, such as node-24.21.0 (default: the pinned one)',
     );
   build.action(
-    act<BuildOptions>(room, async ({ version, out, platform }) => {
+    act<BuildOptions>(room, async ({ version, out, platform, runtime }) => {
       const { buildPackage } = await import('./package/build.ts'); // esbuild is loaded by those who build
-      room.out.write(
-        `${await buildPackage({ version, out, ...(platform ? { platforms: platform } : {}) })}\n`,
-      );
+      const chosen = { ...(platform ? { platforms: platform } : {}), ...(runtime ? { runtime } : {}) };
+      room.out.write(`${await buildPackage({ version, out, ...chosen })}\n`);
       return EXIT.good;
     }),
   );
-  example(build, 'mega package build --version 1.1.0');
+  example(
+    build,
+    'mega package build --version 1.1.0',
+    'mega package build --version 1.1.1 --runtime node-24.22.0',
+  );
+}
+
+function addBuildRuntime(group: Command, room: Room): void {
+  const build = group
+    .command('build-runtime')
+    .description('pack a Node.js as a runtime, for hosts that lack it, and print its path')
+    .option('--platform <name>', "what it is for (default: this machine's, such as linux-x64)")
+    .option('--node <file>', 'a Node.js for this machine (default: the pinned one of the platform)')
+    .option('--out <folder>', 'where to write node-<version>-<platform>.tar.gz', 'dist');
+  build.action(
+    act<RuntimeOptions>(room, async (options) => {
+      room.out.write(`${await buildRuntime(options, room.err)}\n`);
+      return EXIT.good;
+    }),
+  );
+  example(
+    build,
+    'mega package build-runtime',
+    'mega package build-runtime --node /opt/node-24.22.0/bin/node',
+  );
 }

@@ -14,7 +14,9 @@ import {
 } from '../lib/topology.ts';
 import { EXIT } from './exit.ts';
 import { quoted } from './text.ts';
-import { act, example, type Room } from './world.ts';
+import { act, example, type Room, wholeNumber } from './world.ts';
+
+const AMQP_PORT = 5672;
 
 const wanted = z.object({
   managementUrl: z.url({
@@ -32,6 +34,7 @@ const wanted = z.object({
     .string()
     .regex(/^mega_[a-z0-9_-]{1,60}$/, 'must begin with mega_ and hold a-z, 0-9, _ and - only'),
   out: z.string().min(1),
+  port: z.number().optional(),
 });
 type Wanted = z.infer<typeof wanted>;
 
@@ -53,6 +56,11 @@ export function addSetup(program: Command, room: Room): void {
     )
     .requiredOption('--database-url-file <file>', 'holds mysql://user:password@host:3306/mega')
     .option('--vhost <name>', 'the vhost of the fleet', 'mega')
+    .option(
+      '--port <number>',
+      "the broker's AMQP port (default: what it tells, else 5672)",
+      wholeNumber(1, 65_535),
+    )
     .option('--out <folder>', 'where to write dispatcher.json and operator.json', '.')
     .option('--operator <name>', `the operator; the broker's user is ${OPERATOR_PREFIX}<name>`, 'admin')
     .option('--dispatcher-user <name>', "the dispatchers' user in the broker", DISPATCHER_USER);
@@ -74,7 +82,7 @@ export function addSetup(program: Command, room: Room): void {
 async function prepareBroker(to: Wanted) {
   const out = writableFolder(to.out);
   const management = new Management(to.managementUrl, to.vhost);
-  const port = await management.amqpPort();
+  const port = to.port ?? (await management.amqpPort()) ?? AMQP_PORT;
   await management.createVhost();
   const addUser = async (name: string, permissions: ReturnType<typeof operatorPermissions>) => {
     const secret = newSecret();

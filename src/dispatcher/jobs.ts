@@ -1,11 +1,10 @@
-import type { Queryable } from '../lib/conn.ts';
 import { InputError } from '../lib/errors.ts';
 import type { Trial, UpgradeArgs } from '../lib/messages.ts';
 import { compareVersions, uuidv7 } from '../lib/utils.ts';
 import type { Context } from './context.ts';
 import { allHosts, type HostRow } from './store/hosts.ts';
 import { addJob, hostsMoving, type NewTask } from './store/jobs.ts';
-import { listPackages, type PackageRow } from './store/packages.ts';
+import { listPackages, type PackageRow, type ReleaseRow } from './store/packages.ts';
 
 export type Asked = { by: string; key: string };
 
@@ -31,21 +30,40 @@ function matches(id: string, pattern: string): boolean {
 }
 
 /**
- * Who gets the version, and who need not: pure. What a host in `moving` will run is not known yet, since an upgrade of
+ * The packages of the runtime that a release runs on, by platform. That there is none is no error: hosts may have
+ * it, and one that does not says so.
+ */
+function runtimesOf(to: ReleaseRow, published: PackageRow[]): UpgradeArgs['runtimes'] {
+  const fit = published
+    .filter((one) => one.kind === 'runtime')
+    .filter((one) => one.state === 'ready' && one.manifest.runtime === to.manifest.runtime);
+  return Object.fromEntries(fit.map(({ manifest, sha256, size }) => [manifest.platform, { sha256, size }]));
+}
+
+/**
+ * Who gets the version, and who need not: pure. `published` are all packages, of which the order names the runtimes
+ * that the release needs. What a host in `moving` will run is not known yet, since an upgrade of
  * it is open: the later order must win, so it is neither skipped nor bound to the version of now.
  */
-export function planUpgrade(hosts: HostRow[], moving: Set<string>, to: PackageRow, trial: Trial): NewTask[] {
+export function planUpgrade(
+  hosts: HostRow[],
+  moving: Set<string>,
+  to: ReleaseRow,
+  published: PackageRow[],
+  trial: Trial,
+): NewTask[] {
   const { platforms, runtime } = to.manifest;
-  const about = { to: to.version, sha256: to.sha256, size: to.size, platforms, runtime, trial };
+  const runtimes = runtimesOf(to, published);
+  const about = { to: to.name, sha256: to.sha256, size: to.size, platforms, runtime, runtimes, trial };
   return hosts.map((host) => {
-    const there = host.version === to.version && !moving.has(host.id);
+    const there = host.version === to.name && !moving.has(host.id);
     const expect = moving.has(host.id) ? null : host.version;
     return {
       id: uuidv7(),
       host: host.id,
       args: { ...about, expect } satisfies UpgradeArgs,
       state: there ? 'skipped' : 'pending',
-      reason: there ? `runs ${to.version} already` : null,
+      reason: there ? `runs ${to.name} already` : null,
       fromVersion: host.version,
     };
   });
@@ -57,19 +75,22 @@ export type UpgradeRequest = { to?: string | undefined; on: string[]; trial: Tri
 export async function startUpgrade(context: Context, request: UpgradeRequest, asked: Asked): Promise<string> {
   const { db } = context;
   const { on, trial } = request;
-  const wanted = await wantedPackage(db, request.to);
-  const tasks = planUpgrade(selectHosts(await allHosts(db), on), await hostsMoving(db), wanted, trial);
-  // Longer than any trial with its three arbitrations, so that the host's own verdict comes first.
-  const timeoutMs = 30 * 60_000 + 4 * trial.seconds * 1000;
-  const args = { to: wanted.version, trial };
+  const published = await listPackages(db);
+  const wanted = wantedRelease(published, request.to);
+  const hosts = selectHosts(await allHosts(db), on);
+  const tasks = planUpgrade(hosts, await hostsMoving(db), wanted, published, trial);
+  // Longer than a fleet waits for its turns to download, and than any trial with its three arbitrations: the host's own
+  // verdict is to come first.
+  const timeoutMs = 2 * 3_600_000 + 4 * trial.seconds * 1000;
+  const args = { to: wanted.name, trial };
   return start(context, { type: 'client_upgrade', args, tasks, timeoutMs }, on, asked);
 }
 
-async function wantedPackage(db: Queryable, version?: string): Promise<PackageRow> {
-  const ready = (await listPackages(db)).filter((one) => one.state === 'ready');
-  const final = ready.filter((one) => !one.version.includes('-')); // a pre-release is taken only by its name
-  const newest = final.toSorted((a, b) => compareVersions(b.version, a.version))[0];
-  const found = version === undefined ? newest : ready.find((one) => one.version === version);
+function wantedRelease(published: PackageRow[], version?: string): ReleaseRow {
+  const ready = published.filter((one) => one.kind === 'release').filter((one) => one.state === 'ready');
+  const final = ready.filter((one) => !one.name.includes('-')); // a pre-release is taken only by its name
+  const newest = final.toSorted((a, b) => compareVersions(b.name, a.name))[0];
+  const found = version === undefined ? newest : ready.find((one) => one.name === version);
   if (found) return found;
   const what = version === undefined ? 'no version is' : `version ${version} is not`;
   throw new InputError('unknown_version', `${what} published; mega package list shows what is`);

@@ -1,10 +1,13 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   fsyncSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
@@ -46,6 +49,10 @@ export function removeDurably(path: string): void {
   if (removeIfThere(path)) syncFolder(dirname(path));
 }
 
+export function removeFolder(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+}
+
 /** A rename or a new name is on disk only once its folder is. */
 export function syncFolder(path: string): void {
   const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -54,6 +61,27 @@ export function syncFolder(path: string): void {
   } finally {
     closeSync(folder);
   }
+}
+
+/**
+ * Makes an unpacked folder read-only, and durable before anything names it. Folders stay writable for their owner,
+ * to be removable. `programs`, full paths, may be executed.
+ */
+export function settle(folder: string, programs: string[] = []): void {
+  // Not `recursive`: that follows links to folders, here to a runtime that is in use.
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) settle(path, programs);
+    if (!entry.isFile()) continue;
+    chmodSync(path, programs.includes(path) ? 0o555 : 0o444);
+    const file = openSync(path, constants.O_RDONLY);
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  }
+  syncFolder(folder);
 }
 
 /** The text of a file, or undefined where there is none. */

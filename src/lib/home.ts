@@ -1,7 +1,10 @@
 import { readlinkSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import type { z } from 'zod';
+import { InputError } from './errors.ts';
 import { readIfThere, unlessMissing } from './files.ts';
-import { check, type Manifest, manifest } from './messages.ts';
+import { check, type Manifest, manifest, type PackageManifest } from './messages.ts';
+import { platform } from './utils.ts';
 
 /**
  * The layout of an agent's home, once. See docs/architecture.md for the picture.
@@ -41,9 +44,29 @@ export function versionAt(link: string): string | undefined {
   return unlessMissing(() => basename(readlinkSync(link)));
 }
 
+/** A runtime's name, which is its folder's under `runtimes/`, too: `node-24.21.0-linux-x64`. */
+export const runtimeName = (runtime: string, on = platform()) => `${runtime}-${on}`;
+
+/** What a package is called: a release by its version, a runtime by its name. */
+export function packageName(about: PackageManifest): string {
+  return about.name === 'mega' ? about.version : runtimeName(about.runtime, about.platform);
+}
+
 export const releaseLink = (version: string) => join('releases', version);
 
-export function readManifest(folder: string): Manifest | undefined {
+/** The manifest of an unpacked release; undefined where there is none. Error: `bad_manifest`. */
+export const readManifest = (folder: string): Manifest | undefined => readManifestAs(manifest, folder);
+
+/** A package's manifest of whatever kind, or of the kind that is expected. Error: `bad_manifest`. */
+export function readManifestAs<S extends z.ZodType>(schema: S, folder: string): z.infer<S> | undefined {
   const text = readIfThere(join(folder, 'manifest.json'));
-  return text === undefined ? undefined : check(manifest, JSON.parse(text), 'bad_manifest');
+  return text === undefined ? undefined : check(schema, parse(text), 'bad_manifest');
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new InputError('bad_manifest', 'manifest.json is not JSON', { cause });
+  }
 }

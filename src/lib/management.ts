@@ -2,6 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { InputError, UnavailableError } from './errors.ts';
 import type { Permissions } from './topology.ts';
 
+const PAGE = 500;
+
 /**
  * The management HTTP API of RabbitMQ: users, permissions, policies. This module alone holds the
  * administrator's login; it goes into a header, never into a message or an error.
@@ -20,11 +22,12 @@ export class Management {
     this.vhost = vhost;
   }
 
-  /** The AMQP port that the node listens on. */
-  async amqpPort(): Promise<number> {
+  /** The AMQP port that the node listens on; undefined where `management.disable_stats` keeps it from telling. */
+  async amqpPort(): Promise<number | undefined> {
     const { listeners } = (await this.#send('GET', '/overview')) as {
-      listeners: { protocol: string; port: number }[];
+      listeners?: { protocol: string; port: number }[];
     };
+    if (!listeners) return undefined;
     const found = listeners.find((one) => one.protocol === 'amqp');
     if (!found) throw new UnavailableError('no_listener', 'the broker has no AMQP listener');
     return found.port;
@@ -57,6 +60,18 @@ export class Management {
 
   putPolicy = (name: string, pattern: string, definition: object) =>
     this.#send('PUT', `/policies/${this.#v}/${name}`, { pattern, definition, 'apply-to': 'queues' });
+
+  /** The names of the queues that match a regular expression, page by page: there is one for each host, too. */
+  async queueNames(pattern: string): Promise<string[]> {
+    const names: string[] = [];
+    const about = `columns=name&page_size=${PAGE}&use_regex=true&name=${encodeURIComponent(pattern)}`;
+    for (let page = 1; ; page++) {
+      const path = `/queues/${this.#v}?${about}&page=${page}`;
+      const found = (await this.#send('GET', path)) as { items: { name: string }[]; page_count: number };
+      names.push(...found.items.map((one) => one.name));
+      if (page >= found.page_count) return names;
+    }
+  }
 
   get #v(): string {
     return encodeURIComponent(this.vhost);

@@ -20,8 +20,9 @@ const millis = z.int().min(0);
 const seq = z.int().min(1).max(1_000_000_000);
 const reason = z.string().transform((text) => text.slice(0, MAX_REASON));
 const json = z.record(z.string(), z.unknown());
+const runtime = z.string().regex(/^node-\d{1,4}\.\d{1,4}\.\d{1,4}$/, 'a runtime such as node-24.21.0');
 
-export const schemas = { host, version, sha256, reason, json };
+export const schemas = { host, version, sha256, reason, json, runtime };
 
 /** How long and how often a new release may try before the loader goes back. */
 export const trial = z.object({
@@ -45,7 +46,9 @@ export const upgradeArgs = z.object({
   sha256,
   size: z.int().min(1),
   platforms: z.array(z.string()),
-  runtime: z.string(),
+  runtime,
+  /** By platform, where it is published: the package of that runtime, for hosts that do not have it. */
+  runtimes: z.record(z.string(), z.object({ sha256, size: z.int().min(1) })).default({}),
   trial,
   /** What the operator saw the host run when the order was planned; anything else is refused. */
   expect: version.nullable(),
@@ -180,20 +183,37 @@ export const artifact = z.object({
   chunkBytes: z.int().min(1),
   chunks: z.int().min(1),
   queue: z.string(),
+  /** What this host may read of it at most; not said where there is no limit. */
+  maxBytesPerSecond: z.int().min(1).optional(),
 });
 export type Artifact = z.infer<typeof artifact>;
 
-/** `manifest.json` in a package. */
+/** `manifest.json` in a package that is a release. */
 export const manifest = z.object({
   format: z.literal(1),
   name: z.literal('mega'),
   version,
   platforms: z.array(z.string()).min(1),
-  /** Name of the runtime folder this release runs on, such as `node-24.21.0-linux-x64` without the platform. */
-  runtime: z.string().regex(/^node-\d+\.\d+\.\d+$/),
+  /** The Node.js that this release runs on, whatever the platform. */
+  runtime,
   builtAt: z.string(),
 });
 export type Manifest = z.infer<typeof manifest>;
+
+/** `manifest.json` in a package that is the runtime of one platform. */
+export const runtimeManifest = z.object({
+  format: z.literal(1),
+  name: z.literal('runtime'),
+  runtime,
+  platform: z.string().regex(/^[a-z0-9]{1,16}-[a-z0-9]{1,16}$/, 'a platform such as linux-x64'),
+  builtAt: z.string(),
+});
+export type RuntimeManifest = z.infer<typeof runtimeManifest>;
+
+export const packageManifest = z.discriminatedUnion('name', [manifest, runtimeManifest], {
+  error: 'neither the manifest of a release nor of a runtime',
+});
+export type PackageManifest = z.infer<typeof packageManifest>;
 
 export function encode<T extends object>(message: T): Buffer {
   return Buffer.from(JSON.stringify({ v: FORMAT, ...message }));

@@ -1,20 +1,11 @@
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { existsSync, readdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { unpack } from './archive.ts';
 import { InputError } from './errors.ts';
-import { syncFolder } from './files.ts';
+import { removeFolder, settle, syncFolder } from './files.ts';
 import { type Home, readManifest } from './home.ts';
 import type { Manifest } from './messages.ts';
+import { requireRuntime } from './runtime.ts';
 import { platform } from './utils.ts';
 
 /** Folders under `releases/` whose names begin with a dot are leftovers of an attempt that died. */
@@ -43,18 +34,6 @@ export async function stageRelease(home: Home, archive: string, version: string)
   }
 }
 
-/** The runtime's folder on this host, or an error that names it. */
-export function requireRuntime(home: Home, runtime: string): string {
-  const name = `${runtime}-${platform()}`;
-  if (!existsSync(join(home.runtime(name), 'bin', 'node'))) {
-    throw new InputError(
-      'no_runtime',
-      `the runtime ${name} is not on this host: put it under ${home.runtimes}`,
-    );
-  }
-  return name;
-}
-
 /** What is to be started must be there, with the runtime that it names. */
 export function requireRelease(home: Home, version: string): void {
   const folder = home.release(version);
@@ -80,10 +59,6 @@ export function sweepReleases(home: Home, keep?: string[]): void {
   }
 }
 
-function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-}
-
 function checkManifest(folder: string, version: string): Manifest {
   const about = readManifest(folder);
   if (!about) throw new InputError('bad_manifest', 'the package has no manifest.json');
@@ -92,18 +67,4 @@ function checkManifest(folder: string, version: string): Manifest {
   }
   requirePlatform(about.platforms);
   return about;
-}
-
-/** Read-only, and on disk before anything names it. Folders stay writable for their owner, to be removable. */
-function settle(folder: string): void {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) settle(path);
-    if (!entry.isFile()) continue;
-    chmodSync(path, 0o444);
-    const file = openSync(path, 'r');
-    fsyncSync(file);
-    closeSync(file);
-  }
-  syncFolder(folder);
 }

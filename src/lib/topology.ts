@@ -49,6 +49,10 @@ export type UpKind = 'result' | 'event' | 'log' | 'call';
 
 export const hostQueue = (host: string) => `mega.host.${host}`;
 export const streamQueue = (sha256: string) => `mega.package.${sha256}`;
+/** Of a stream's name; undefined for any other queue's. */
+export const sha256OfStream = (queue: string) => /^mega\.package\.([0-9a-f]{64})$/.exec(queue)?.[1];
+/** All streams, for the broker's administration. */
+export const STREAM_PATTERN = '^mega[.]package[.]';
 export const upKey = (kind: UpKind, user: string) => `${kind}.${user}`;
 
 /** The stream that carries one artifact; it ages out, and is made again when somebody asks. */

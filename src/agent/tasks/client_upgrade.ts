@@ -1,17 +1,16 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, type MegaError } from '../../lib/errors.ts';
 import { versionAt } from '../../lib/home.ts';
 import type { Phase, UpgradeArgs } from '../../lib/messages.ts';
 import { requireRelease } from '../../lib/release.ts';
 import { sleep } from '../../lib/utils.ts';
 import { faultPoint } from '../fault.ts';
-import { clearDownloads, download, verify } from '../upgrade/download.ts';
+import { clearDownloads, download, verify, type Wanted } from '../upgrade/download.ts';
 import { argsOf, type Facts, factsOf } from '../upgrade/facts.ts';
 import { judge } from '../upgrade/judge.ts';
 import { nextStep } from '../upgrade/plan.ts';
 import { preflight, Refusal } from '../upgrade/preflight.ts';
-import { discard, stage, switchOver, tidy } from '../upgrade/stage.ts';
+import { missingRuntime } from '../upgrade/runtime.ts';
+import { discard, type Files, stage, switchOver, tidy } from '../upgrade/stage.ts';
 import { closeTrial, forgetFailedTrial, readFailedTrial, readTrial } from '../upgrade/trial.ts';
 import { type Probes, proveOurselves } from '../upgrade/watch.ts';
 import type { End, Run, TaskType } from './task.ts';
@@ -65,16 +64,28 @@ class Upgrade {
     const { room, signal } = this.#run;
     try {
       await this.#in('preflight', () => preflight(room, this.#args, signal));
-      clearDownloads(room.home, [this.#args.sha256]);
-      const file = await this.#in('downloading', () => download(room, this.#args, signal));
-      await this.#in('verifying', () => verify(file, this.#args));
-      await this.#in('staging', () => stage(room.home, file, this.#args, signal));
+      const runtime = missingRuntime(room.home, this.#args);
+      clearDownloads(room.home, [this.#args.sha256, ...(runtime ? [runtime.sha256] : [])]);
+      const fetched = await this.#in('downloading', () => this.#fetch(runtime));
+      await this.#in('verifying', () => this.#verify(fetched, runtime));
+      await this.#in('staging', () => stage(room.home, fetched, this.#args, signal));
       signal.throwIfAborted();
     } catch (error) {
       if (signal.aborted && (signal.reason as MegaError).code === 'stopping') throw error;
       return this.#giveUp(error);
     }
     return this.#switch();
+  }
+
+  async #fetch(runtime: Wanted | undefined): Promise<Files> {
+    const { room, signal } = this.#run;
+    const release = await download(room, this.#args, signal);
+    return { release, runtime: runtime && (await download(room, runtime, signal)) };
+  }
+
+  async #verify(files: Files, runtime: Wanted | undefined): Promise<void> {
+    await verify(files.release, this.#args);
+    if (files.runtime && runtime) await verify(files.runtime, runtime);
   }
 
   /** From here on there is no cancelling: the loader and the trial have the word. */
@@ -135,7 +146,7 @@ class Upgrade {
     closeTrial(home);
     try {
       tidy(home, version);
-      this.#dropDownload();
+      clearDownloads(home, []);
     } catch (error) {
       // The new release is kept, whatever the disk says now; the next upgrade tidies up.
       logger.warn({ error: describe(error) }, 'what the upgrade no longer needs was not removed');
@@ -173,14 +184,14 @@ class Upgrade {
     const { home } = this.#run.room;
     forgetFailedTrial(home);
     discard(home, this.#args.to);
-    this.#dropDownload();
+    clearDownloads(home, []);
     return { state: 'failed', phase: 'rolled_back', reason };
   }
 
   #giveUp(error: unknown): End {
     const { room, signal } = this.#run;
     discard(room.home, this.#args.to);
-    this.#dropDownload();
+    clearDownloads(room.home, []);
     if (signal.aborted) throw error;
     const reason = describe(error);
     if (!(error instanceof Refusal)) return { state: 'failed', reason };
@@ -203,12 +214,6 @@ class Upgrade {
 
   get #facts(): Facts {
     return factsOf(this.#run.room.journal.entry(this.#task) ?? this.#run.entry);
-  }
-
-  #dropDownload(): void {
-    const file = join(this.#run.room.home.downloads, this.#args.sha256);
-    rmSync(file, { force: true });
-    rmSync(`${file}.have`, { force: true });
   }
 }
 

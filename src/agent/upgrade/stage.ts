@@ -1,34 +1,25 @@
-import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { MegaError } from '../../lib/errors.ts';
 import { linkDurably, readIfThere, writeDurably } from '../../lib/files.ts';
 import { type Home, releaseLink, versionAt } from '../../lib/home.ts';
 import type { UpgradeArgs } from '../../lib/messages.ts';
 import { stageRelease, sweepReleases } from '../../lib/release.ts';
+import { stageRuntime, sweepRuntimes } from '../../lib/runtime.ts';
 import { namingFullDisk } from './disk.ts';
+import { selfTest } from './selftest.ts';
 import { openTrial } from './trial.ts';
 
-const SELF_TEST_MS = 30_000;
+/** What an upgrade fetches: the release, and its runtime where this host does not have that. */
+export type Files = { release: string; runtime: string | undefined };
 
-/** Puts the release in its place, and lets it show that it starts at all, before anything is switched. */
-export async function stage(home: Home, file: string, args: UpgradeArgs, signal: AbortSignal): Promise<void> {
-  await namingFullDisk(home.releases, () => stageRelease(home, file, args.to));
+/** Puts runtime and release in their places, and lets the release show that it starts, before anything is switched. */
+export async function stage(home: Home, files: Files, args: UpgradeArgs, signal: AbortSignal): Promise<void> {
+  const { release, runtime } = files;
+  if (runtime) await namingFullDisk(home.runtimes, () => stageRuntime(home, runtime, args.runtime));
   signal.throwIfAborted();
-  const folder = home.release(args.to);
-  const command = [join(folder, 'runtime', 'bin', 'node'), join(folder, 'agent.mjs')] as const;
-  const options = { timeout: SELF_TEST_MS, signal, cwd: home.root, killSignal: 'SIGKILL' as const };
-  try {
-    await promisify(execFile)(command[0], [command[1], 'self-test', '--home', home.root], options);
-  } catch (error) {
-    signal.throwIfAborted();
-    discard(home, args.to);
-    const { stderr = '', message } = error as { stderr?: string; message: string };
-    const lines = stderr.split('\n').map((line) => line.trim());
-    const words = lines.find((line) => /error/i.test(line) && !line.startsWith('throw')) ?? message;
-    throw new MegaError('self_test_failed', `${args.to} does not pass its own self-test: ${words}`);
-  }
+  await namingFullDisk(home.releases, () => stageRelease(home, release, args.to));
+  signal.throwIfAborted();
+  await selfTest(home, args.to, signal);
 }
 
 /**
@@ -45,6 +36,7 @@ export function switchOver(home: Home, task: string, from: string, args: Upgrade
 export function tidy(home: Home, version: string): void {
   const previous = versionAt(home.previous);
   sweepReleases(home, previous ? [version, previous] : [version]);
+  sweepRuntimes(home); // after the releases, which name what stays
   const fresh = join(home.release(version), 'loader.sh');
   if (existsSync(fresh) && readIfThere(home.loader) !== readFileSync(fresh, 'utf8')) {
     // A new file under the old name: the loader that runs reads on in its own, and the next start takes the new.
@@ -52,8 +44,13 @@ export function tidy(home: Home, version: string): void {
   }
 }
 
-/** Removes a release that is neither run nor to be gone back to. */
+/** Removes a release that is neither run nor to be gone back to, and the runtime that came with it. */
 export function discard(home: Home, version: string): void {
   const kept = [versionAt(home.current), versionAt(home.previous)].filter((one) => one !== undefined);
   if (!kept.includes(version)) sweepReleases(home, kept);
+  try {
+    sweepRuntimes(home);
+  } catch {
+    // The next upgrade sweeps again; why this one ended must not be lost over it.
+  }
 }

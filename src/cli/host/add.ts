@@ -1,31 +1,25 @@
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadClientConfig } from '../../lib/config.ts';
 import { codeOf, InputError } from '../../lib/errors.ts';
-import { linkDurably, readIfThere, syncFolder, writeDurably } from '../../lib/files.ts';
-import { type Home, homeAt, releaseLink, versionAt } from '../../lib/home.ts';
+import { linkDurably, readIfThere, writeDurably } from '../../lib/files.ts';
+import { type Home, homeAt, readManifest, releaseLink, versionAt } from '../../lib/home.ts';
 import { hashPassword, newSecret } from '../../lib/management.ts';
+import type { Manifest } from '../../lib/messages.ts';
 import { stageRelease } from '../../lib/release.ts';
 import type { Call } from '../../lib/sender.ts';
-import { HOST_ID, platform } from '../../lib/utils.ts';
+import { HOST_ID } from '../../lib/utils.ts';
 import type { Host } from '../answers.ts';
-import { readPackage } from '../package/read.ts';
+import { readReleasePackage } from '../package/read.ts';
 import { callSurely, withSender } from '../session.ts';
 import type { Globals } from '../world.ts';
+import { placeRuntime, runtimeFrom } from './runtime.ts';
 
 export type AddOptions = {
   home: string;
   package: string;
+  /** The package of the runtime; default: this checkout's own Node.js, where the release runs on that. */
+  runtime?: string;
   heartbeatMs?: number;
   reconnectMs?: number;
   arbitrationMs?: number;
@@ -45,14 +39,16 @@ export async function addHostHere(options: AddOptions & Globals, host: string) {
   }
   const home = homeAt(options.home);
   refuseAnothersHome(home, host);
-  const { manifest } = await readPackage(options.package);
+  const { manifest } = await readReleasePackage(options.package);
+  const needed = (releaseOf(home) ?? manifest).runtime;
+  const source = await runtimeFrom(home, needed, options.runtime);
   const { broker } = loadClientConfig(options.config);
   return withSender(options, async (call) => {
     const registeredBefore = await isRegistered(call, host);
     refuseSecondHome(home, host, registeredBefore);
     makeFolders(home);
     writeAgentConfig(home, broker, options);
-    placeRuntime(home);
+    await placeRuntime(home, needed, source);
     await placeRelease(home, options.package, manifest.version);
     const secret = newSecret();
     await callSurely(call, 'add_server', { host, passwordHash: hashPassword(secret) });
@@ -119,37 +115,17 @@ function parse(path: string, text: string): Record<string, unknown> {
   }
 }
 
-/** The Node.js that runs this, which is the pinned one: linked where it is on the same disk, copied elsewhere. */
-function placeRuntime(home: Home): void {
-  const place = home.runtime(`node-${process.versions.node}-${platform()}`);
-  if (existsSync(join(place, 'bin', 'node'))) return;
-  const beside = mkdtempSync(join(home.runtimes, '.new-'));
-  try {
-    chmodSync(beside, 0o755);
-    mkdirSync(join(beside, 'bin'));
-    linkOrCopy(process.execPath, join(beside, 'bin', 'node'));
-    syncFolder(join(beside, 'bin'));
-    renameSync(beside, place);
-    syncFolder(home.runtimes);
-  } finally {
-    rmSync(beside, { recursive: true, force: true });
-  }
-}
-
-function linkOrCopy(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch {
-    cpSync(from, to);
-    chmodSync(to, 0o755);
-  }
-}
-
 /** A home that runs a release keeps it: from then on versions change by upgrade, on trial and with a way back. */
 async function placeRelease(home: Home, file: string, version: string): Promise<void> {
-  if (existsSync(join(home.current, 'agent.mjs')) && existsSync(home.loader)) return;
+  if (releaseOf(home)) return;
   await stageRelease(home, file, version);
   writeDurably(home.loader, readFileSync(join(home.release(version), 'loader.sh'), 'utf8'), 0o755);
   chmodSync(home.loader, 0o755);
   linkDurably(releaseLink(version), home.current);
+}
+
+/** The manifest of the release that the home runs; undefined while it has none, or lacks its loader. */
+function releaseOf(home: Home): Manifest | undefined {
+  const isWhole = existsSync(join(home.current, 'agent.mjs')) && existsSync(home.loader);
+  return isWhole ? readManifest(home.current) : undefined;
 }

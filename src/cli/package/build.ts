@@ -1,23 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
-import { pack } from '../../lib/archive.ts';
 import { describe, InputError, MegaError } from '../../lib/errors.ts';
-import { check, manifest } from '../../lib/messages.ts';
+import { check, manifest, schemas } from '../../lib/messages.ts';
 import { VERSION } from '../../lib/utils.ts';
 import { projectRoot } from '../root.ts';
+import { packInto, writeJson } from './pack.ts';
 
 export type PackageOptions = {
   version: string;
@@ -26,11 +16,14 @@ export type PackageOptions = {
   /** JavaScript put at the top of agent.mjs, to make a release that is broken in a chosen way. */
   prologue?: string;
   platforms?: string[];
+  /** The Node.js that it runs on, such as `node-24.21.0`; default: the pinned one. */
+  runtime?: string;
   /** The project to build; default: the one this file is part of. */
   root?: string;
 };
 
 const PLATFORMS = ['linux-x64', 'linux-arm64'];
+const PINNED = `node-${process.versions.node}`;
 /** What scripts on a host may import as `mega-fleet/<name>`. */
 const LIBRARIES = ['conn', 'mail', 'logs', 'sender', 'utils'];
 
@@ -39,9 +32,11 @@ const LIBRARIES = ['conn', 'mail', 'logs', 'sender', 'utils'];
  * they are built, so a package can be checked by building it again.
  */
 export async function buildPackage(options: PackageOptions): Promise<string> {
-  const { version, prologue = '', platforms = PLATFORMS, root = projectRoot() } = options;
+  const { version, prologue = '', platforms = PLATFORMS, runtime = PINNED, root = projectRoot() } = options;
   if (!VERSION.test(version))
     throw new InputError('bad_argument', `"${version}" is no version such as 1.1.0`);
+  if (!schemas.runtime.safeParse(runtime).success)
+    throw new InputError('bad_argument', `"${runtime}" is no runtime such as ${PINNED}`);
   const sources = sourcesOf(root);
   const folder = mkdtempSync(join(tmpdir(), 'mega-build-'));
   try {
@@ -49,7 +44,6 @@ export async function buildPackage(options: PackageOptions): Promise<string> {
     const libraries = await bundleLibraries(sources, join(folder, 'lib'));
     writeJson(join(folder, 'lib', 'package.json'), libraryPackage(version, libraries));
     copyFileSync(join(sources.folder, 'agent', 'loader.sh'), join(folder, 'loader.sh'));
-    const runtime = `node-${process.versions.node}`;
     const about = { format: 1, name: 'mega', version, platforms, runtime, builtAt: timeOfSources(root) };
     writeJson(join(folder, 'manifest.json'), check(manifest, about));
     return await packInto(folder, options.out, `mega-${version}.tar.gz`);
@@ -144,27 +138,4 @@ function timeOfSources(root: string): string {
   } catch {
     return unknown; // no git, or a repository without a commit
   }
-}
-
-function writeJson(path: string, value: object): void {
-  writeFileSync(path, `${JSON.stringify(value, undefined, 2)}\n`);
-}
-
-/** Names in order and modes set: neither the file system nor the umask must show in the archive. */
-async function packInto(folder: string, out: string, name: string): Promise<string> {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .sort();
-  for (const file of files) chmodSync(join(folder, file), file.endsWith('.sh') ? 0o755 : 0o644);
-  mkdirSync(out, { recursive: true });
-  const place = resolve(out, name);
-  const beside = resolve(out, `.${name}.new`);
-  try {
-    await pack(folder, files, beside);
-    renameSync(beside, place);
-  } finally {
-    rmSync(beside, { force: true });
-  }
-  return place;
 }

@@ -1,11 +1,17 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import type { PackageManifest } from '../../lib/messages.ts';
 import type { Call } from '../../lib/sender.ts';
 import { formatSize } from '../../lib/utils.ts';
 import { callSurely } from '../session.ts';
 import type { Output } from '../world.ts';
 import { readPackage } from './read.ts';
 
-export type Published = { version: string; sha256: string; size: number; already: boolean };
+export type Published = {
+  manifest: PackageManifest;
+  sha256: string;
+  size: number;
+  already: boolean;
+};
 
 type Begun = { state: string; chunkBytes: number; missing: number[] };
 
@@ -16,7 +22,7 @@ const FINISH_TIMEOUT_MS = 120_000;
 /** Uploads a package; begun before, it sends only the chunks that are missing. Progress goes to `output`. */
 export async function publishPackage(call: Call, file: string, output: Output): Promise<Published> {
   const { manifest, sha256, size } = await readPackage(file);
-  const about = { version: manifest.version, sha256, size };
+  const about = { manifest, sha256, size };
   const begun = await callSurely<Begun>(call, 'begin_package', { manifest, sha256, size });
   if (begun.state === 'ready') return { ...about, already: true };
   const progress = progressOn(output, begun.missing.length, begun.chunkBytes);

@@ -1,12 +1,22 @@
 import { z } from 'zod';
-import { artifact, manifest, schemas } from '../../lib/messages.ts';
+import { packageName } from '../../lib/home.ts';
+import { packageManifest, schemas } from '../../lib/messages.ts';
+import { offer } from '../../lib/offer.ts';
+import { offerToHost, offerToOperator } from '../packages/admit.ts';
 import { beginUpload, finishUpload, receiveChunk } from '../packages/receive.ts';
-import { openArtifact } from '../packages/stream.ts';
-import { listPackages } from '../store/packages.ts';
-import { ANYONE, fn, OPERATOR } from './function.ts';
+import { dropPackage } from '../packages/remove.ts';
+import { freeSlot } from '../store/downloads.ts';
+import { listPackages, type PackageRow } from '../store/packages.ts';
+import { AGENT, ANYONE, fn, OPERATOR } from './function.ts';
 
+const named = {
+  name: z.string(),
+  kind: z.enum(['release', 'runtime']),
+  /** A release's, which is its name, too. */
+  version: z.string().optional(),
+};
 const listed = z.object({
-  version: z.string(),
+  ...named,
   sha256: z.string(),
   size: z.number(),
   state: z.string(),
@@ -14,36 +24,68 @@ const listed = z.object({
   createdBy: z.string(),
 });
 
+const nameOf = ({ name, kind }: PackageRow) => ({
+  name,
+  kind,
+  ...(kind === 'release' ? { version: name } : {}),
+});
+
 export const packageFunctions = [
   fn({
     name: 'get_package',
-    help: 'Where to read an artifact: its stream, made (again) when it is not there. "artifact" is null while it is being filled: ask again. "again" says that the stream did not hold all of it.',
+    help: 'Where to read an artifact: its stream, made (again) when it is not there. "artifact" is null while it is being filled, and when as many hosts read as may: ask again, after "retryMs" if that is said. A host reads for "leaseMs" at most, unless it asks again meanwhile. "again" says that the stream did not hold all of it.',
     callers: ANYONE,
     input: z.object({ sha256: schemas.sha256, again: z.boolean().default(false) }),
-    output: z.object({ artifact: artifact.nullable() }),
-    handler: async (room, { sha256, again }) => ({
-      artifact: (await openArtifact(room, sha256, again)) ?? null,
-    }),
+    output: offer,
+    handler: (room, { sha256, again }, caller) =>
+      caller.role === 'agent'
+        ? offerToHost(room, caller.id, sha256, again)
+        : offerToOperator(room, sha256, again),
+  }),
+  fn({
+    name: 'drop_package',
+    help: 'The host reads this artifact no more: another one may.',
+    callers: AGENT,
+    input: z.object({ sha256: schemas.sha256 }),
+    output: z.object({}),
+    handler: async (room, { sha256 }, caller) => {
+      await freeSlot(room.db, caller.id, sha256);
+      return {};
+    },
+  }),
+  fn({
+    name: 'del_package',
+    help: 'Removes a package for good, by the name that get_all_package tells; refused while an upgrade that needs it is open.',
+    callers: OPERATOR,
+    input: z.object({ name: z.string().min(1).max(64) }),
+    output: z.object({ ...named, sha256: z.string(), size: z.number() }),
+    handler: async (room, { name }) => {
+      const row = await dropPackage(room, name);
+      return { ...nameOf(row), sha256: row.sha256, size: row.size };
+    },
   }),
   fn({
     name: 'get_all_package',
-    help: 'The published packages, oldest first.',
+    help: 'The published packages, releases and runtimes, oldest first.',
     callers: OPERATOR,
     input: z.object({}),
     output: z.array(listed),
     handler: async (room) =>
-      (await listPackages(room.db)).map(({ version, sha256, size, state, createdAt, createdBy }) => {
-        return { version, sha256, size, state, createdAt: createdAt.toISOString(), createdBy };
+      (await listPackages(room.db)).map((row) => {
+        const { sha256, size, state, createdAt, createdBy } = row;
+        return { ...nameOf(row), sha256, size, state, createdAt: createdAt.toISOString(), createdBy };
       }),
   }),
   fn({
     name: 'begin_package',
     help: 'Begins or resumes the upload of a package; answers which chunks are missing.',
     callers: OPERATOR,
-    input: z.object({ manifest, sha256: schemas.sha256, size: z.int().min(1) }),
+    input: z.object({ manifest: packageManifest, sha256: schemas.sha256, size: z.int().min(1) }),
     output: z.object({ state: z.string(), chunkBytes: z.number(), missing: z.array(z.number()) }),
-    handler: (room, { manifest: about, sha256, size }, caller) =>
-      beginUpload(room, { version: about.version, manifest: about, sha256, size }, caller.id),
+    handler: (room, { manifest, sha256, size }, caller) => {
+      const kind = manifest.name === 'runtime' ? 'runtime' : 'release';
+      return beginUpload(room, { name: packageName(manifest), kind, manifest, sha256, size }, caller.id);
+    },
   }),
   fn({
     name: 'put_chunk',
@@ -58,10 +100,10 @@ export const packageFunctions = [
   }),
   fn({
     name: 'finish_package',
-    help: 'Checks the whole upload against its sha256; from then on the version can be ordered.',
+    help: 'Checks the whole upload against its sha256; from then on the version can be ordered, or the runtime fetched.',
     callers: OPERATOR,
     input: z.object({ sha256: schemas.sha256 }),
-    output: z.object({ version: z.string() }),
-    handler: async (room, { sha256 }) => ({ version: (await finishUpload(room, sha256)).version }),
+    output: z.object(named),
+    handler: async (room, { sha256 }) => nameOf(await finishUpload(room, sha256)),
   }),
 ];

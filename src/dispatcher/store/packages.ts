@@ -1,40 +1,44 @@
 import type { Queryable } from '../../lib/conn.ts';
-import type { Manifest } from '../../lib/messages.ts';
+import type { Manifest, PackageManifest, RuntimeManifest } from '../../lib/messages.ts';
+import { OPEN_STATES } from '../tasks.ts';
 import { parsed } from './rows.ts';
 import { sql } from './sql.ts';
 
-export type PackageRow = {
-  version: string;
+type Stored = {
+  /** A release's version, or a runtime's name with its platform; no two packages bear the same. */
+  name: string;
   sha256: string;
   size: number;
   chunkBytes: number;
   chunks: number;
-  manifest: Manifest;
   state: 'uploading' | 'ready';
   sealed: boolean;
   createdAt: Date;
   createdBy: string;
 };
+export type ReleaseRow = Stored & { kind: 'release'; manifest: Manifest };
+export type RuntimeRow = Stored & { kind: 'runtime'; manifest: RuntimeManifest };
+export type PackageRow = ReleaseRow | RuntimeRow;
 
-const COLUMNS = sql`version, sha256, size, chunk_bytes AS chunkBytes, chunks, manifest, state, sealed = 1 AS sealed,
+const COLUMNS = sql`name, kind, sha256, size, chunk_bytes AS chunkBytes, chunks, manifest, state, sealed = 1 AS sealed,
   created_at AS createdAt, created_by AS createdBy`;
 
 export type NewPackage = Pick<
   PackageRow,
-  'version' | 'sha256' | 'size' | 'chunkBytes' | 'chunks' | 'manifest'
+  'name' | 'kind' | 'sha256' | 'size' | 'chunkBytes' | 'chunks' | 'manifest'
 >;
 
-/** Does nothing where the version is there already; the caller compares sha256. */
+/** Does nothing where the name is there already; the caller compares sha256. */
 export async function addPackage(db: Queryable, one: NewPackage, by: string): Promise<void> {
   const statement = sql`
-    INSERT IGNORE INTO packages (version, sha256, size, chunk_bytes, chunks, manifest, state, created_at, created_by)
-    VALUES (?, ?, ?, ?, ?, ?, 'uploading', UTC_TIMESTAMP(3), ?)`;
-  const { version, sha256, size, chunkBytes, chunks, manifest } = one;
-  await db.run(statement, [version, sha256, size, chunkBytes, chunks, JSON.stringify(manifest), by]);
+    INSERT IGNORE INTO packages (name, kind, sha256, size, chunk_bytes, chunks, manifest, state, created_at, created_by)
+    VALUES (?, ?, ?, ?, ?, ?, ?, 'uploading', UTC_TIMESTAMP(3), ?)`;
+  const { name, kind, sha256, size, chunkBytes, chunks, manifest } = one;
+  await db.run(statement, [name, kind, sha256, size, chunkBytes, chunks, JSON.stringify(manifest), by]);
 }
 
-export async function getPackage(db: Queryable, version: string): Promise<PackageRow | undefined> {
-  const row = await db.one<PackageRow>(sql`SELECT ${COLUMNS} FROM packages WHERE version = ?`, [version]);
+export async function getPackage(db: Queryable, name: string): Promise<PackageRow | undefined> {
+  const row = await db.one<PackageRow>(sql`SELECT ${COLUMNS} FROM packages WHERE name = ?`, [name]);
   return row && told(row);
 }
 
@@ -44,7 +48,7 @@ export async function getPackageBySha(db: Queryable, sha256: string): Promise<Pa
 }
 
 export async function listPackages(db: Queryable): Promise<PackageRow[]> {
-  return (await db.query<PackageRow>(sql`SELECT ${COLUMNS} FROM packages ORDER BY created_at, version`)).map(
+  return (await db.query<PackageRow>(sql`SELECT ${COLUMNS} FROM packages ORDER BY created_at, name`)).map(
     told,
   );
 }
@@ -80,57 +84,40 @@ export async function dropUpload(db: Queryable, sha256: string): Promise<void> {
   await db.run(sql`DELETE FROM packages WHERE sha256 = ? AND state = 'uploading'`, [sha256]);
 }
 
-/**
- * Only one dispatcher at a time sends an artifact's chunks; false when another one does, or has sent them since the
- * caller looked (`sealed`).
- */
-export async function leaseStream(
-  db: Queryable,
-  seen: PackageRow,
-  owner: string,
-  leaseMs: number,
-  staySealed: boolean,
-): Promise<boolean> {
-  const statement = sql`
-    UPDATE packages SET sealed = ?, lease_owner = ?, lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND
-    WHERE sha256 = ? AND sealed = ? AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))`;
-  return (
-    (await db.run(statement, [
-      staySealed && seen.sealed ? 1 : 0,
-      owner,
-      leaseMs * 1000,
-      seen.sha256,
-      seen.sealed ? 1 : 0,
-    ])) > 0
-  );
+/** Of these artifacts, those that have a row, whatever its state. */
+export async function knownArtifacts(db: Queryable, sha256s: string[]): Promise<Set<string>> {
+  if (sha256s.length === 0) return new Set();
+  const statement = sql`SELECT sha256 FROM packages WHERE sha256 IN (?)`;
+  return new Set((await db.query<{ sha256: string }>(statement, [sha256s])).map((row) => row.sha256));
 }
 
-export async function renewStream(
-  db: Queryable,
-  sha256: string,
-  owner: string,
-  leaseMs: number,
-): Promise<boolean> {
-  const statement = sql`
-    UPDATE packages SET lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND WHERE sha256 = ? AND lease_owner = ?`;
-  return (await db.run(statement, [leaseMs * 1000, sha256, owner])) > 0;
+/** Removes a package and its chunks in the caller's transaction. */
+export async function removePackage(db: Queryable, sha256: string): Promise<void> {
+  await db.run(sql`DELETE FROM package_chunks WHERE sha256 = ?`, [sha256]);
+  await db.run(sql`DELETE FROM packages WHERE sha256 = ?`, [sha256]);
 }
 
-/** Ends the lease; `sealed` says whether every chunk was confirmed. */
-export async function releaseStream(
-  db: Queryable,
-  sha256: string,
-  owner: string,
-  sealed: boolean,
-): Promise<void> {
-  const statement = sql`
-    UPDATE packages SET sealed = ?, lease_owner = NULL, lease_until = NULL WHERE sha256 = ? AND lease_owner = ?`;
-  await db.run(statement, [sealed ? 1 : 0, sha256, owner]);
+/** The row as it stays until the caller's transaction ends. */
+export async function lockPackage(db: Queryable, name: string): Promise<PackageRow | undefined> {
+  const row = await db.one<PackageRow>(sql`SELECT ${COLUMNS} FROM packages WHERE name = ? FOR UPDATE`, [
+    name,
+  ]);
+  return row && told(row);
 }
 
-const told = (row: PackageRow): PackageRow => ({
-  ...row,
-  size: Number(row.size),
-  sealed: Boolean(row.sealed),
-  manifest: parsed<Manifest>(row.manifest),
-});
+/** The jobs with open tasks whose orders name an artifact: as the release, or as the runtime that it needs. */
+export async function jobsNaming(db: Queryable, sha256: string): Promise<string[]> {
+  const statement = sql`
+    SELECT DISTINCT job_id AS job FROM tasks
+    WHERE state IN (?) AND type = 'client_upgrade' AND JSON_SEARCH(args, 'one', ?) IS NOT NULL
+    ORDER BY job_id`;
+  return (await db.query<{ job: string }>(statement, [[...OPEN_STATES], sha256])).map((row) => row.job);
+}
+
+const told = (row: PackageRow) =>
+  ({
+    ...row,
+    size: Number(row.size),
+    sealed: Boolean(row.sealed),
+    manifest: parsed<PackageManifest>(row.manifest),
+  }) as PackageRow;

@@ -14,6 +14,7 @@ export const upgrade: UpgradeArgs = {
   size: 1,
   platforms: [],
   runtime: 'node-24.0.0',
+  runtimes: {},
   trial: { starts: 2, seconds: 60, hangSeconds: 30 },
   expect: null,
 };

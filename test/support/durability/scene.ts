@@ -6,6 +6,7 @@ import { closeTrial, forgetFailedTrial } from '../../../src/agent/upgrade/trial.
 import { linkDurably, removeDurably, renameDurably, writeDurably } from '../../../src/lib/files.ts';
 import { homeAt } from '../../../src/lib/home.ts';
 import { stageRelease } from '../../../src/lib/release.ts';
+import { stageRuntime, sweepRuntimes } from '../../../src/lib/runtime.ts';
 import { idOf, orderOf, TASK, upgrade } from './orders.ts';
 
 /**
@@ -60,6 +61,12 @@ const scenes: Record<string, () => void | Promise<void>> = {
     tidy(home, '1.1.0');
   },
   stage: () => stageRelease(home, join(root, 'package.tar.gz'), '1.1.0'),
+  /** A runtime comes, and goes again since no release names it. */
+  runtime: async () => {
+    await stageRuntime(home, join(root, 'package.tar.gz'), 'node-24.0.1');
+    mark('staged');
+    sweepRuntimes(home);
+  },
   /** The release before, started by the loader that went back, has judged: the loader ends with it. */
   judged: () => {
     mark('judging');
