@@ -73,7 +73,11 @@ async function runOrders(
     orders.map(async (order) => {
       const { job: id } = await call<{ job: string }>('client_upgrade', order);
       let last: Upgrade | undefined;
-      for await (const seen of follow(call, id, { signal, tasks: true, onTrouble: (text) => show.say(text) })) {
+      for await (const seen of follow(call, id, {
+        signal,
+        tasks: true,
+        onTrouble: (text) => show.say(text),
+      })) {
         board.update(seen.tasks);
         last = { job: seen.job satisfies JobWithCounts, tasks: seen.tasks };
       }

@@ -20,10 +20,15 @@ export type MariaDb = {
   start(): Promise<void>;
 } & AsyncDisposable;
 
+export type MariaDbOptions = ServerOptions & {
+  /** More of the server's arguments, such as `--innodb-buffer-pool-size=4G`; they win over ours. */
+  arguments?: string[] | undefined;
+};
+
 const probeTimeoutMs = 2_000;
 
 /** A throwaway database server on loopback only, durable as in production: each commit reaches the disk. */
-export async function startMariaDb(options: ServerOptions): Promise<MariaDb> {
+export async function startMariaDb(options: MariaDbOptions): Promise<MariaDb> {
   const began = performance.now();
   const mariadb = await retryWhenPortTaken(() => startOnce(options));
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
@@ -31,10 +36,11 @@ export async function startMariaDb(options: ServerOptions): Promise<MariaDb> {
   return mariadb;
 }
 
-async function startOnce({ folder: parent, pickPorts = freePorts }: ServerOptions): Promise<MariaDb> {
+async function startOnce(options: MariaDbOptions): Promise<MariaDb> {
+  const { folder: parent, pickPorts = freePorts, arguments: more = [] } = options;
   const [port] = await pickPorts(1);
   const folder = await createFolder(parent, 'mariadb');
-  const mariadb = new PrivateMariaDb(folder, port!, randomBytes(18).toString('hex'));
+  const mariadb = new PrivateMariaDb(folder, port!, randomBytes(18).toString('hex'), more);
   try {
     await mariadb.create();
     await mariadb.start();
@@ -51,13 +57,15 @@ class PrivateMariaDb implements MariaDb {
   readonly #folder: string;
   readonly #port: number;
   readonly #secret: string;
+  readonly #more: string[];
   #server: ServerProcess | undefined;
 
-  constructor(folder: string, port: number, secret: string) {
+  constructor(folder: string, port: number, secret: string, more: string[]) {
     this.url = `mysql://root:${secret}@127.0.0.1:${port}`;
     this.#folder = folder;
     this.#port = port;
     this.#secret = secret;
+    this.#more = more;
   }
 
   async create(): Promise<void> {
@@ -157,6 +165,7 @@ class PrivateMariaDb implements MariaDb {
       '--innodb-flush-log-at-trx-commit=1',
       '--innodb-buffer-pool-size=64M',
       '--innodb-log-file-size=16M',
+      ...this.#more,
       ...init,
     ];
   }

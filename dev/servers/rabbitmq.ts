@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { retryWhenPortTaken } from './failure.ts';
@@ -30,12 +30,17 @@ export type ServerOptions = {
   pickPorts?: PortPicker | undefined;
 };
 
+export type RabbitMqOptions = ServerOptions & {
+  /** The path of a rabbitmq.conf whose settings hold where ours (ports, login, logs) say nothing. */
+  config?: string | undefined;
+};
+
 /** The one that runs as any user; the wrapper in /usr/sbin insists on the user rabbitmq. */
 const program = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 const probeTimeoutMs = 2_000;
 
 /** A throwaway broker with the management plugin, on loopback only. */
-export async function startRabbitMq(options: ServerOptions): Promise<RabbitMq> {
+export async function startRabbitMq(options: RabbitMqOptions): Promise<RabbitMq> {
   const began = performance.now();
   const rabbitmq = await retryWhenPortTaken(() => startOnce(options));
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
@@ -43,11 +48,12 @@ export async function startRabbitMq(options: ServerOptions): Promise<RabbitMq> {
   return rabbitmq;
 }
 
-async function startOnce({ folder: parent, pickPorts = freePorts }: ServerOptions): Promise<RabbitMq> {
+async function startOnce(options: RabbitMqOptions): Promise<RabbitMq> {
+  const { folder: parent, pickPorts = freePorts, config } = options;
   const [amqp, management, distribution, epmd] = await pickPorts(4);
   const ports = { amqp: amqp!, management: management!, distribution: distribution!, epmd: epmd! };
   const folder = await createFolder(parent, 'rabbitmq');
-  const rabbitmq = new PrivateRabbitMq(folder, ports, randomBytes(18).toString('hex'));
+  const rabbitmq = new PrivateRabbitMq(folder, ports, randomBytes(18).toString('hex'), config);
   try {
     await rabbitmq.create();
     await rabbitmq.start();
@@ -68,15 +74,17 @@ class PrivateRabbitMq implements RabbitMq {
   readonly #ports: Ports;
   readonly #secret: string;
   readonly #node: string;
+  readonly #config: string | undefined;
   #epmd: ServerProcess | undefined;
   #broker: ServerProcess | undefined;
 
-  constructor(folder: string, ports: Ports, secret: string) {
+  constructor(folder: string, ports: Ports, secret: string, config: string | undefined) {
     this.amqpPort = ports.amqp;
     this.managementUrl = `http://admin:${secret}@127.0.0.1:${ports.management}`;
     this.#folder = folder;
     this.#ports = ports;
     this.#secret = secret;
+    this.#config = config;
     this.#node = `mega${ports.amqp}@localhost`;
   }
 
@@ -91,8 +99,10 @@ class PrivateRabbitMq implements RabbitMq {
       'log.console = true',
       'log.file = false',
     ];
-    await mkdir(join(this.#folder, 'conf.d'));
-    await writeFile(join(this.#folder, 'rabbitmq.conf'), `${settings.join('\n')}\n`, { mode: 0o600 });
+    const given = this.#config === undefined ? '' : await readFile(this.#config, 'utf8');
+    await writeFile(join(this.#folder, 'rabbitmq.conf'), given);
+    await mkdir(join(this.#folder, 'conf.d')); // read after the main file, so that it wins
+    await writeFile(join(this.#folder, 'conf.d/own.conf'), `${settings.join('\n')}\n`, { mode: 0o600 });
     await writeFile(join(this.#folder, 'enabled_plugins'), '[rabbitmq_management].\n');
     await writeFile(join(this.#folder, 'environment'), '');
   }

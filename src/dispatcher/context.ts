@@ -3,6 +3,7 @@ import type { DispatcherConfig } from '../lib/config.ts';
 import type { Conn } from '../lib/conn.ts';
 import type { Logger } from '../lib/logs.ts';
 import type { Management } from '../lib/management.ts';
+import type { Confirmed } from './confirmed.ts';
 import type { Endings } from './endings.ts';
 import type { Sightings } from './sightings.ts';
 
@@ -19,6 +20,8 @@ export type Context = {
   readonly logger: Logger;
   /** Who waits for the end of a job. */
   readonly endings: Endings;
+  /** Orders that the broker has. */
+  readonly confirmed: Confirmed;
   /** Which hosts were heard. */
   readonly sightings: Sightings;
 };

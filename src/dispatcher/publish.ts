@@ -2,25 +2,31 @@ import { encode, type Order } from '../lib/messages.ts';
 import { EXCHANGE } from '../lib/topology.ts';
 import { uuidv7 } from '../lib/utils.ts';
 import type { Context } from './context.ts';
-import { claimPending, type DueTask, markQueued, markUnsent } from './store/due.ts';
+import { claimPending, type DueTask, markUnsent } from './store/due.ts';
 
 /** Confirms in flight: one at a time is twenty times slower, more than a few hundred gains nothing. */
 const WINDOW = 400;
 const RETURN_PAUSE_MS = 5_000;
 const FAULT_PAUSE_MS = 1_000;
 
-/** One round: claims what is due, publishes it, records what the broker said. True when there may be more. */
-export async function publishDue(context: Context): Promise<boolean> {
-  const { db, id, config, publisher } = context;
-  if (!publisher.connected) return false;
-  const due = await claimPending(db, id, config.orderTtlMs, WINDOW);
-  if (due.length === 0) return false;
+/** Goes once through all that is due: claims some, publishes them, notes what the broker said, claims the next. */
+export async function publishDue(context: Context): Promise<void> {
+  const { db, config, publisher } = context;
+  for (let after = ''; publisher.connected; ) {
+    const { due, last } = await claimPending(db, after, config.orderTtlMs, WINDOW);
+    if (last === undefined) return;
+    await publishAll(context, due);
+    after = last;
+  }
+}
+
+async function publishAll(context: Context, due: DueTask[]): Promise<void> {
+  const { db } = context;
   const outcomes = await Promise.all(due.map((task) => publishTask(context, task)));
   const idsOf = (outcome: string) => due.filter((_, i) => outcomes[i] === outcome).map((task) => task.id);
-  await markQueued(db, idsOf('confirmed'));
+  context.confirmed.note(idsOf('confirmed'));
   await markUnsent(db, idsOf('returned'), true, RETURN_PAUSE_MS);
   await markUnsent(db, idsOf('failed'), false, FAULT_PAUSE_MS);
-  return due.length === WINDOW;
 }
 
 function publishTask(context: Context, task: DueTask): Promise<'confirmed' | 'returned' | 'failed'> {

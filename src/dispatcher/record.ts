@@ -2,7 +2,6 @@ import type { Queryable } from '../lib/conn.ts';
 import type { Answer, Event, Parked, Progress, Result } from '../lib/messages.ts';
 import type { Context } from './context.ts';
 import { parkBody } from './park.ts';
-import { setVersion } from './store/hosts.ts';
 import { finishJobs, reopenJobs } from './store/jobs.ts';
 import { addEvents, applyChanges, type LockedTask, lockTasks, type TaskChange } from './store/tasks.ts';
 import { advance } from './tasks.ts';
@@ -45,9 +44,8 @@ async function recordTasks(db: Queryable, about: (Progress | Result)[]): Promise
     if (all.some((one) => one.result)) ended.add(rows.get(task)!.job);
   }
   // A statement takes each task once: first all first changes, then all second ones.
-  for (const round of changes) await applyChanges(db, round, now);
+  for (const round of changes) await applyChanges(db, round);
   const all = changes.flat();
-  await setVersions(db, all);
   const late = all.filter((one) => one.late).map((one) => rows.get(one.id)!.job);
   if (late.length > 0) await reopenJobs(db, late);
   return [...ended];
@@ -63,14 +61,6 @@ function changesOf(row: LockedTask, said: (Progress | Result)[]): TaskChange[] {
       now = { ...now, state: change.state, seq: change.seq };
       return [{ ...change, id: row.id }];
     });
-}
-
-async function setVersions(db: Queryable, changes: TaskChange[]): Promise<void> {
-  const results = changes.flatMap(({ result }) => result ?? []);
-  for (const [version, of] of Map.groupBy(results, (one) => one.running)) {
-    const hosts = of.map((one) => one.host);
-    await setVersion(db, hosts, version);
-  }
 }
 
 async function parkForHost(context: Context, one: Parked): Promise<void> {

@@ -6,19 +6,25 @@ import { Management } from '../lib/management.ts';
 import { QUEUE } from '../lib/topology.ts';
 import { serveCalls } from './api/server.ts';
 import { Collector } from './collect.ts';
+import { Confirmed } from './confirmed.ts';
 import type { Context } from './context.ts';
 import { declareTopology } from './declare.ts';
 import { Endings } from './endings.ts';
 import { expireDue } from './expire.ts';
 import { Loop } from './loop.ts';
+import { deleteStray, deleteUnread } from './packages/sweep.ts';
 import { publishDue } from './publish.ts';
 import { Sightings } from './sightings.ts';
+import { makeSlots } from './store/downloads.ts';
 import { openStore } from './store/open.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 500;
 const EXPIRE_MS = 1_000;
+const STREAMS_MS = 60_000;
+const STRAY_MS = 3_600_000;
 const SIGHTINGS_MS = 500;
+const CONFIRMED_MS = 300;
 
 /**
  * Starts a dispatcher; any number may run side by side. Disposing of it stops in the order opposite to starting:
@@ -39,16 +45,26 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const vhost = decodeURIComponent(new URL(config.broker).pathname.slice(1));
   const management = new Management(config.management, vhost);
   const sightings = new Sightings(db);
-  const about = { id: randomUUID(), config, db, management, logger, endings: new Endings(), sightings };
-  const context: Context = { ...about, publisher, consumer };
+  const confirmed = new Confirmed(db);
+  const brokers = { publisher, consumer, management };
+  const books = { endings: new Endings(), confirmed, sightings };
+  const context: Context = { id: randomUUID(), config, db, logger, ...brokers, ...books };
   await declareTopology(publisher, management);
+  await makeSlots(db, config.maxDownloads);
 
-  const publishing = opened.use(new Loop('publish', logger, POLL_MS, () => publishDue(context)));
+  opened.defer(() => confirmed.flush(0).catch(() => undefined));
+  const publishing = opened.use(
+    new Loop('publish', logger, POLL_MS, () => publishDue(context).then(() => false)),
+  );
   const results = opened.use(new Collector(context, QUEUE.results));
   const events = opened.use(new Collector(context, QUEUE.events));
+  opened.use(new Loop('confirmed', logger, CONFIRMED_MS, () => confirmed.flush().then(() => false)));
   opened.use(new Loop('sightings', logger, SIGHTINGS_MS, () => sightings.flush().then(() => false)));
   const steadyMs = () => Math.min(results.steadyMs, events.steadyMs, sightings.steadyMs);
   opened.use(new Loop('expire', logger, EXPIRE_MS, () => expireDue(context, steadyMs()).then(() => false)));
+  const streamsMs = Math.min(STREAMS_MS, config.streamKeepMs / 2);
+  opened.use(new Loop('streams', logger, streamsMs, () => deleteUnread(context).then(() => false)));
+  opened.use(new Loop('stray streams', logger, STRAY_MS, () => deleteStray(context).then(() => false)));
   opened.use(serveCalls({ ...context, kick: () => publishing.kick(), steadyMs }));
   logger.info({ dispatcher: context.id }, 'the dispatcher is ready');
   return opened.move();

@@ -1,8 +1,10 @@
 import { EventEmitter, once } from 'node:events';
+import type { Socket } from 'node:net';
 import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
 import { brokerUnavailable, whatToDo } from './broker-errors.ts';
 import { Confirms, type PublishOutcome } from './confirms.ts';
 import { describe, MegaError, UnavailableError } from './errors.ts';
+import { gatherWrites } from './gather.ts';
 import { type Outgoing, propertiesOf } from './outgoing.ts';
 import { REPLY_QUEUE } from './topology.ts';
 import { sleep, withDeadline } from './utils.ts';
@@ -168,6 +170,7 @@ export class Broker extends EventEmitter {
 
   async #opened(connection: ChannelModel): Promise<void> {
     connection.on('error', () => undefined);
+    gatherWrites((connection.connection as unknown as { stream: Socket }).stream);
     // All frames of one read are handled before we go on: it may end while it is being set up.
     let ended = false;
     connection.once('close', () => {

@@ -18,24 +18,27 @@ export type DueTask = {
 
 const LEASE_MS = 30_000;
 
-/** Pending tasks of hosts that are online, oldest first, each claimed by `owner`. */
+/**
+ * Pending tasks of hosts that are online, each claimed, oldest first; and the last that was looked at, to go on `after`
+ * it. What is claimed stays pending for a while: to begin at the front each time would read all of that again.
+ */
 export async function claimPending(
   db: Conn,
-  owner: string,
+  after: string,
   orderTtlMs: number,
   limit: number,
-): Promise<DueTask[]> {
+): Promise<{ due: DueTask[]; last: string | undefined }> {
   const candidates = await db.query<{ id: string }>(
     sql`
       SELECT t.id FROM tasks t JOIN hosts h ON h.id = t.host_id
-      WHERE t.state = 'pending' AND h.online = 1 AND t.deadline_at > UTC_TIMESTAMP(3)
+      WHERE t.state = 'pending' AND t.id > ? AND h.online = 1 AND t.deadline_at > UTC_TIMESTAMP(3)
         AND (t.lease_until IS NULL OR t.lease_until < UTC_TIMESTAMP(3))
       ORDER BY t.id LIMIT ?`,
-    [limit],
+    [after, limit],
   );
-  if (candidates.length === 0) return [];
+  if (candidates.length === 0) return { due: [], last: undefined };
   const ids = candidates.map((row) => row.id);
-  return db.transaction(async (tx) => {
+  const due = await db.transaction(async (tx): Promise<DueTask[]> => {
     const rows = await tx.query<DueTask>(
       sql`
         SELECT id, host_id AS host, type, args, timeout_ms AS timeoutMs,
@@ -47,10 +50,10 @@ export async function claimPending(
     );
     if (rows.length === 0) return [];
     const statement = sql`
-      UPDATE tasks SET lease_owner = ?, lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND,
+      UPDATE tasks SET lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND,
         order_expires_at = LEAST(UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, deadline_at), attempts = attempts + 1
       WHERE id IN (?)`;
-    await tx.run(statement, [owner, LEASE_MS * 1000, orderTtlMs * 1000, rows.map((row) => row.id)]);
+    await tx.run(statement, [LEASE_MS * 1000, orderTtlMs * 1000, rows.map((row) => row.id)]);
     return rows.map((row) => ({
       ...row,
       timeoutMs: Number(row.timeoutMs),
@@ -58,6 +61,7 @@ export async function claimPending(
       args: parsed(row.args),
     }));
   });
+  return { due, last: ids.at(-1) };
 }
 
 /** The broker confirmed the orders. Those of which the agent was heard meanwhile are further already. */

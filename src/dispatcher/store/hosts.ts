@@ -42,21 +42,24 @@ export async function allHosts(db: Queryable): Promise<HostRow[]> {
 
 export type Sighting = { host: string; boot: string; version: string };
 
-/** What heartbeats say, many at once; hosts that are not registered are passed over. */
-export async function markSeen(db: Queryable, seen: Sighting[]): Promise<void> {
-  if (seen.length === 0) return;
+/** These hosts were heard; those that are not registered are passed over. */
+export async function markSeen(db: Queryable, hosts: string[]): Promise<void> {
+  await db.run(sql`UPDATE hosts SET last_seen_at = UTC_TIMESTAMP(3), online = 1 WHERE id IN (?)`, [hosts]);
+}
+
+/** Those of which we know another process than the one that was heard. */
+export async function unlikeKnown(db: Queryable, seen: Sighting[]): Promise<Sighting[]> {
   const ids = seen.map((one) => one.host);
-  await db.run(sql`UPDATE hosts SET last_seen_at = UTC_TIMESTAMP(3), online = 1 WHERE id IN (?)`, [ids]);
-  const rows = await db.query<{ id: string; boot: string; version: string }>(
-    sql`SELECT id, boot, version FROM hosts WHERE id IN (?)`,
+  const rows = await db.query<{ id: string; boot: string | null }>(
+    sql`SELECT id, boot FROM hosts WHERE id IN (?)`,
     [ids],
   );
-  const known = new Map(rows.map((row) => [row.id, row]));
-  for (const { host, boot, version } of seen) {
-    const row = known.get(host);
-    if (!row || (row.boot === boot && row.version === version)) continue;
-    await db.run(sql`UPDATE hosts SET boot = ?, version = ? WHERE id = ?`, [boot, version, host]);
-  }
+  const known = new Map(rows.map((row) => [row.id, row.boot]));
+  return seen.filter(({ host, boot }) => known.has(host) && known.get(host) !== boot);
+}
+
+export async function setProcess(db: Queryable, { host, boot, version }: Sighting): Promise<void> {
+  await db.run(sql`UPDATE hosts SET boot = ?, version = ? WHERE id = ?`, [boot, version, host]);
 }
 
 /** What a host says of itself when it connects. */
@@ -70,13 +73,6 @@ export async function markHello(
   const statement = sql`
     UPDATE hosts SET last_seen_at = UTC_TIMESTAMP(3), online = 1, boot = ?, version = ?, platform = ? WHERE id = ?`;
   await db.run(statement, [boot, version, platform, host]);
-}
-
-/** What these hosts run now. */
-export async function setVersion(db: Queryable, hosts: string[], version: string): Promise<void> {
-  const statement = sql`
-    UPDATE hosts SET version = ? WHERE id IN (?) AND (version IS NULL OR version <> ?)`;
-  await db.run(statement, [version, hosts, version]);
 }
 
 /** Hosts not heard of for `afterMs` count as away. */

@@ -32,12 +32,14 @@ export type EventRow = {
   agentMs: number;
 };
 
-const COLUMNS = sql`id, job_id AS job, host_id AS host, type, args, state, phase, reason, attempts, late = 1 AS late,
-  from_version AS fromVersion, created_at AS createdAt, queued_at AS queuedAt, accepted_at AS acceptedAt,
-  started_at AS startedAt, heard_at AS heardAt, finished_at AS finishedAt, result`;
+const COLUMNS = sql`t.id, t.job_id AS job, t.host_id AS host, t.type, t.args, t.state, t.phase, t.reason, t.attempts,
+  t.late = 1 AS late, t.from_version AS fromVersion, t.created_at AS createdAt, t.queued_at AS queuedAt,
+  t.accepted_at AS acceptedAt, t.started_at AS startedAt, t.heard_at AS heardAt, t.finished_at AS finishedAt, e.result`;
+/** With the result, which is kept with the last event. */
+const TASKS = sql`tasks t LEFT JOIN task_events e ON e.task_id = t.id AND e.seq = t.seq`;
 
 export async function getTask(db: Queryable, id: string): Promise<TaskRow | undefined> {
-  const row = await db.one<TaskRow>(sql`SELECT ${COLUMNS} FROM tasks WHERE id = ?`, [id]);
+  const row = await db.one<TaskRow>(sql`SELECT ${COLUMNS} FROM ${TASKS} WHERE t.id = ?`, [id]);
   return row && told(row);
 }
 
@@ -51,16 +53,17 @@ export type TaskFilter = {
 /** Of a job: in order of host. Otherwise the newest first. */
 export async function listTasks(db: Queryable, { job, host, after, limit }: TaskFilter): Promise<TaskRow[]> {
   if (job !== undefined) {
-    const statement = sql`SELECT ${COLUMNS} FROM tasks WHERE job_id = ? AND host_id > ? ORDER BY host_id LIMIT ?`;
+    const statement = sql`
+      SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? ORDER BY t.host_id LIMIT ?`;
     return (await db.query<TaskRow>(statement, [job, after, limit])).map(told);
   }
   if (host !== undefined) {
-    const statement = sql`SELECT ${COLUMNS} FROM tasks WHERE host_id = ? ORDER BY id DESC LIMIT ?`;
+    const statement = sql`SELECT ${COLUMNS} FROM ${TASKS} WHERE t.host_id = ? ORDER BY t.id DESC LIMIT ?`;
     return (await db.query<TaskRow>(statement, [host, limit])).map(told);
   }
-  return (await db.query<TaskRow>(sql`SELECT ${COLUMNS} FROM tasks ORDER BY id DESC LIMIT ?`, [limit])).map(
-    told,
-  );
+  return (
+    await db.query<TaskRow>(sql`SELECT ${COLUMNS} FROM ${TASKS} ORDER BY t.id DESC LIMIT ?`, [limit])
+  ).map(told);
 }
 
 export async function listEvents(db: Queryable, ids: string[]): Promise<(EventRow & { task: string })[]> {
@@ -85,43 +88,52 @@ export async function lockTasks(db: Queryable, ids: string[]): Promise<LockedTas
   return rows.map((row) => ({ ...row, args: parsed(row.args) }));
 }
 
-/** Records what was said, at this time of the database; said twice, it is recorded once. */
+/**
+ * Records what was said, at this time of the database; said twice, it is recorded once. A result is kept with the
+ * event that brought it: rows that are only ever added cost half of what rows that grow do.
+ */
 export async function addEvents(db: Queryable, said: (Progress | Result)[], now: Date): Promise<void> {
   if (said.length === 0) return;
   const rows = said.map((one) => {
-    return [one.task, one.seq, one.state, one.phase ?? null, one.reason ?? null, one.at, now];
+    const result = one.kind === 'result' ? JSON.stringify(one) : null;
+    return [one.task, one.seq, one.state, one.phase ?? null, one.reason ?? null, one.at, now, result];
   });
   const statement = sql`
-    INSERT IGNORE INTO task_events (task_id, seq, state, phase, reason, agent_ms, recorded_at) VALUES ?`;
+    INSERT IGNORE INTO task_events (task_id, seq, state, phase, reason, agent_ms, recorded_at, result) VALUES ?`;
   await db.run(statement, [rows]);
 }
 
 export type TaskChange = Change & { id: string };
 
-/**
- * Applies changes to tasks that the caller holds locked, each task once: so all of them are there, and nothing is
- * ever inserted. One statement for all, since one for each costs the database three times as much.
- */
-export async function applyChanges(db: Queryable, changes: TaskChange[], now: Date): Promise<void> {
-  if (changes.length === 0) return;
-  const rows = changes.map(({ id, state, seq, phase, reason, late, result }) => {
-    const needed = ['', '', '', '{}', 0, now, now];
-    return [id, state, seq, phase, reason, late ? 1 : 0, result ? JSON.stringify(result) : null, ...needed];
-  });
+/** Applies changes to tasks that the caller holds locked, each task once; those that change alike in one statement. */
+export async function applyChanges(db: Queryable, changes: TaskChange[]): Promise<void> {
+  const alike = ({ state, seq, phase, reason, late, result }: TaskChange) =>
+    JSON.stringify([state, seq, phase, reason, late, result !== null]);
+  for (const group of Map.groupBy(changes, alike).values()) {
+    const ids = group.map((one) => one.id);
+    await (group[0]!.result ? end(db, ids, group[0]!) : advance(db, ids, group[0]!));
+  }
+}
+
+async function advance(db: Queryable, ids: string[], { state, seq, phase, reason }: Change): Promise<void> {
   const statement = sql`
-    INSERT INTO tasks (id, state, seq, phase, reason, late, result,
-      job_id, host_id, type, args, timeout_ms, created_at, deadline_at)
-    VALUES ?
-    ON DUPLICATE KEY UPDATE
-      state = VALUES(state), seq = VALUES(seq), phase = COALESCE(VALUES(phase), phase),
-      reason = CASE WHEN VALUES(result) IS NULL THEN COALESCE(VALUES(reason), reason) ELSE VALUES(reason) END,
-      late = VALUES(late), result = COALESCE(VALUES(result), result),
-      lease_until = NULL, heard_at = UTC_TIMESTAMP(3),
-      queued_at = COALESCE(queued_at, UTC_TIMESTAMP(3)),
-      accepted_at = COALESCE(accepted_at, UTC_TIMESTAMP(3)),
-      started_at = CASE WHEN VALUES(state) = 'accepted' THEN started_at ELSE COALESCE(started_at, UTC_TIMESTAMP(3)) END,
-      finished_at = CASE WHEN VALUES(result) IS NULL THEN NULL ELSE UTC_TIMESTAMP(3) END`;
-  await db.run(statement, [rows]);
+    UPDATE tasks SET state = ?, seq = ?, phase = COALESCE(?, phase), reason = COALESCE(?, reason),
+      lease_until = NULL, heard_at = UTC_TIMESTAMP(3), finished_at = NULL,
+      queued_at = COALESCE(queued_at, UTC_TIMESTAMP(3)), accepted_at = COALESCE(accepted_at, UTC_TIMESTAMP(3)),
+      started_at = CASE WHEN ? = 'accepted' THEN started_at ELSE COALESCE(started_at, UTC_TIMESTAMP(3)) END
+    WHERE id IN (?)`;
+  await db.run(statement, [state, seq, phase, reason, state, ids]);
+}
+
+/** An end has its own reason, or none. */
+async function end(db: Queryable, ids: string[], { state, seq, phase, reason, late }: Change): Promise<void> {
+  const statement = sql`
+    UPDATE tasks SET state = ?, seq = ?, phase = COALESCE(?, phase), reason = ?, late = ?,
+      lease_until = NULL, heard_at = UTC_TIMESTAMP(3), finished_at = UTC_TIMESTAMP(3),
+      queued_at = COALESCE(queued_at, UTC_TIMESTAMP(3)), accepted_at = COALESCE(accepted_at, UTC_TIMESTAMP(3)),
+      started_at = COALESCE(started_at, UTC_TIMESTAMP(3))
+    WHERE id IN (?)`;
+  await db.run(statement, [state, seq, phase, reason, late ? 1 : 0, ids]);
 }
 
 /**
