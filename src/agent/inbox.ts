@@ -106,7 +106,7 @@ export class Inbox {
     const { journal } = this.#room;
     if (read.type === 'probe') this.#on.onProbe(read);
     else if (read.type === 'cancel') this.#runner.cancel(read.task);
-    else if (journal.accept(read)) {
+    else if (journal.accept(read, this.#runner.isFree(read))) {
       const entry = journal.entry(read.task);
       if (entry) this.#runner.take(entry);
     }

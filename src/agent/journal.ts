@@ -67,12 +67,10 @@ export class Journal {
       this.#transaction(() => this.#db.exec(TABLES));
     } catch (cause) {
       this.#db.close();
-      const busy = /locked|busy/i.test((cause as Error).message);
-      if (busy)
+      const { message } = cause as Error;
+      if (/locked|busy/i.test(message))
         throw new MegaError('home_in_use', `another agent of this home runs: it holds ${path}`, { cause });
-      throw new MegaError('journal', `the journal ${path} cannot be used: ${(cause as Error).message}`, {
-        cause,
-      });
+      throw new MegaError('journal', `the journal ${path} cannot be used: ${message}`, { cause });
     }
   }
 
@@ -82,8 +80,11 @@ export class Journal {
     this.#db.close();
   }
 
-  /** Writes a new task down and says so; false when its id is known, and then what was last said is said again. */
-  accept(order: Order): boolean {
+  /**
+   * Writes a new task down and says so, and that it runs, if it `begins` at once. False when its id is known, and then
+   * what was last said is said again.
+   */
+  accept(order: Order, begins = false): boolean {
     return this.#transaction(() => {
       const known = this.#get(order.task);
       if (known) {
@@ -93,6 +94,7 @@ export class Journal {
       const insert = 'INSERT INTO tasks (id, spec, state, changed_ms) VALUES (?, ?, ?, ?)';
       this.#run(insert, order.task, JSON.stringify(order), 'accepted', Date.now());
       this.#say(order.task, { state: 'accepted' });
+      if (begins) this.#say(order.task, { state: 'running' });
       return true;
     });
   }

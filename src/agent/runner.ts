@@ -58,6 +58,13 @@ export class Runner {
     }
   }
 
+  /** Whether a task would begin at once. */
+  isFree({ type }: Order): boolean {
+    const lane = this.#types.get(type)?.lane;
+    if (lane === undefined || this.#stopped) return false;
+    return lane === 'control' || (this.#exclusive === undefined && this.#waiting.length === 0);
+  }
+
   /** Begins a task that is in the journal, as soon as its lane is free. */
   take(entry: Entry): void {
     if (this.#stopped) return;
