@@ -13,6 +13,7 @@ export class AgentProcess {
   #process: ServerProcess | undefined;
   #shell: string[];
   #env: Record<string, string>;
+  #starting: Promise<ServerProcess> | undefined;
   #retired = false;
 
   constructor(id: string, home: Home, shell: string[] = ['/bin/sh'], env: Record<string, string> = {}) {
@@ -25,14 +26,21 @@ export class AgentProcess {
   /** Starts the loader, unless it runs. */
   async start(): Promise<void> {
     if (this.running || this.#retired) return;
-    const [command = '/bin/sh', ...args] = this.#shell;
-    this.#process = await startProcess({
+    const [command, args] = this.commandLine('run');
+    this.#starting = startProcess({
       command,
-      args: [...args, this.home.loader, 'run'],
+      args,
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...this.#env },
       cwd: this.home.root,
       logFile: this.loaderLog,
     });
+    this.#process = await this.#starting;
+  }
+
+  /** The command line of `mega_client` with these words, for this host: in the network where it lives. */
+  commandLine(...words: string[]): [command: string, args: string[]] {
+    const [command = '/bin/sh', ...args] = this.#shell;
+    return [command, [...args, this.home.loader, ...words]];
   }
 
   get running(): boolean {
@@ -45,11 +53,13 @@ export class AgentProcess {
 
   /** As an init system stops a service. */
   async stop(): Promise<void> {
+    await this.#starting;
     await this.#process?.end('SIGTERM');
   }
 
   /** Power off: loader and agent at once. */
   async killAll(): Promise<void> {
+    await this.#starting;
     if (this.running) await this.#process?.killAll();
   }
 
@@ -61,9 +71,13 @@ export class AgentProcess {
     return Number(readFileSync(join(this.home.state, 'agent.pid'), 'utf8').trim());
   }
 
-  /** As an init system does with a service that has died: starts the loader again, until retired. */
-  async supervise(): Promise<void> {
+  /**
+   * As an init system does with a service that has died: starts the loader again, until retired. Each start waits
+   * for `mayStart`, which so keeps a host down for a while.
+   */
+  async supervise(mayStart: () => Promise<void> = async () => {}): Promise<void> {
     while (!this.#retired) {
+      await mayStart();
       await this.start();
       await this.#process?.exited;
     }

@@ -53,7 +53,7 @@ export async function removeFromServers(servers: Servers, folder: string, name: 
 }
 
 /** Undefined when there is no such process. */
-async function ticksOf(pid: number): Promise<string | undefined> {
+export async function ticksOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   return stat === undefined ? undefined : startTicks(stat);
 }

@@ -78,7 +78,7 @@ export class World implements AsyncDisposable {
   }
 
   /** In the environment of all its processes, by which they can be found. */
-  get #mark() {
+  get mark(): Record<string, string> {
     return { [folderVariable]: this.folder };
   }
 
@@ -89,7 +89,7 @@ export class World implements AsyncDisposable {
 
   /** Runs the command line as this world's operator; standard output. */
   async mega(...args: string[]): Promise<string> {
-    const env = { ...process.env, MEGA_CONFIG: this.operatorConfig, ...this.#mark };
+    const env = { ...process.env, MEGA_CONFIG: this.operatorConfig, ...this.mark };
     const options = { env, maxBuffer: 64 << 20, signal: this.#options.signal };
     return (await promisify(execFile)(mega, args, options)).stdout;
   }
@@ -106,17 +106,23 @@ export class World implements AsyncDisposable {
     return this.#sender.call<T>(fn, args, { timeoutMs: 30_000 });
   }
 
-  /** Starts a dispatcher; resolves when it takes calls. */
-  async startDispatcher(): Promise<ServerProcess> {
-    const logFile = join(this.folder, `dispatcher-${randomBytes(3).toString('hex')}.log`);
+  /** Starts a dispatcher's process; whether and when it takes calls, its log says. */
+  async spawnDispatcher(logFile: string): Promise<ServerProcess> {
     const dispatcher = await startProcess({
       command: mega,
       args: ['dispatcher', '--config', this.dispatcherConfig],
-      env: { PATH: process.env.PATH ?? '', ...this.#mark },
+      env: { PATH: process.env.PATH ?? '', ...this.mark },
       cwd: this.folder,
       logFile,
     });
     this.#opened.defer(() => dispatcher.killAll());
+    return dispatcher;
+  }
+
+  /** Starts a dispatcher; resolves when it takes calls. */
+  async startDispatcher(): Promise<ServerProcess> {
+    const logFile = join(this.folder, `dispatcher-${randomBytes(3).toString('hex')}.log`);
+    const dispatcher = await this.spawnDispatcher(logFile);
     const isReady = () => {
       const log = readFileSync(logFile, 'utf8');
       if (dispatcher.hasEnded()) throw new Error(`the dispatcher ended: ${log.slice(-2000)}`);
@@ -145,18 +151,20 @@ export class World implements AsyncDisposable {
     return path;
   }
 
-  /** Registers a host and makes its home with this release. */
+  /** Registers a host and makes its home with this release; `own` is what makes it differ from the others. */
   async addHost(
     id: string,
     version: string,
     home = join(this.folder, hostsFolder, id),
+    own: { settings?: object; shell?: string[] } = {},
   ): Promise<AgentProcess> {
     const from = { config: this.operatorConfig, timeout: 60, package: await this.build(version) };
     await addHostHere({ ...from, home }, id); // what `mega host add` runs, without a process for each
     const config = homeAt(home).config;
     const settings = { heartbeatMs: 1_000, reconnectMs: 500, arbitrationMs: 3_000, ...this.#options.agent };
-    writeFileSync(config, JSON.stringify({ ...JSON.parse(readFileSync(config, 'utf8')), ...settings }));
-    const agent = new AgentProcess(id, homeAt(home), undefined, this.#mark);
+    const usual = JSON.parse(readFileSync(config, 'utf8')) as object;
+    writeFileSync(config, JSON.stringify({ ...usual, ...settings, ...own.settings }));
+    const agent = new AgentProcess(id, homeAt(home), own.shell, this.mark);
     this.#opened.defer(() => agent.retire());
     this.#opened.defer(() => this.#management.deleteUser(id).then(() => undefined));
     return agent;
@@ -195,6 +203,7 @@ export class World implements AsyncDisposable {
     const management = secret(managementFile, this.servers.rabbitmq.managementUrl);
     const database = secret('database.url', this.databaseUrl);
     const users = ['--vhost', this.name, '--dispatcher-user', `mega_${this.name}`, '--operator', this.name];
+    const port = ['--port', String(this.servers.rabbitmq.amqpPort)]; // a broker without statistics does not tell
     const files = [
       '--management-url-file',
       management,
@@ -204,7 +213,7 @@ export class World implements AsyncDisposable {
       this.folder,
     ];
     this.#opened.defer(() => removeFromServers(this.servers, this.folder, this.name));
-    await this.mega('setup', ...files, ...users);
+    await this.mega('setup', ...files, ...users, ...port);
     const config = JSON.parse(readFileSync(this.dispatcherConfig, 'utf8')) as object;
     const quick = { offlineAfterMs: 5_000, lostGraceMs: 20_000, logLevel: 'info' };
     writeFileSync(

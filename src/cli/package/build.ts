@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type BuildOptions, build } from 'esbuild';
+import { dirname, join } from 'node:path';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { describe, InputError, MegaError } from '../../lib/errors.ts';
 import { check, manifest, schemas } from '../../lib/messages.ts';
 import { VERSION } from '../../lib/utils.ts';
@@ -72,6 +72,19 @@ const __filename = import.meta.filename;
 const __dirname = import.meta.dirname;
 `;
 
+/** zod brings its messages in fifty languages, a quarter of the bundle; all that we say is English. */
+const ENGLISH_ALONE: Plugin = {
+  name: 'english-alone',
+  setup: (building) =>
+    building.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, ({ path }) => {
+      return {
+        contents: "export { default as en } from './en.js';",
+        loader: 'js',
+        resolveDir: dirname(path),
+      };
+    }),
+};
+
 const COMMON = {
   bundle: true,
   platform: 'node',
@@ -80,6 +93,7 @@ const COMMON = {
   legalComments: 'none',
   charset: 'utf8',
   logLevel: 'silent',
+  plugins: [ENGLISH_ALONE] as Plugin[],
 } as const satisfies BuildOptions;
 
 async function bundleAgent({ root, folder, suffix }: Sources, out: string, prologue: string): Promise<void> {
