@@ -62,18 +62,19 @@ function addShow(job: Command, room: Room): void {
     act<{ json?: true }>(room, async (options, id) => {
       const answer = await withSender(options, async (call) => {
         const found = await call<JobWithCounts>('get_job', { id });
-        const needed = !options.json && Object.keys(found.counts).some((state) => !FINE.has(state));
-        return { found, tasks: needed ? await tasksOf(call, found.id, Number.POSITIVE_INFINITY) : [] };
+        const states = Object.keys(found.counts).filter((state) => !FINE.has(state));
+        const needed = !options.json && states.length > 0;
+        return { found, bad: needed ? await tasksOf(call, found.id, MOST_SHOWN, { states }) : [] };
       });
       if (options.json) printJson(room.out, answer.found);
-      else room.out.write(told(answer.found, answer.tasks, widthOf(room.out)));
+      else room.out.write(told(answer.found, answer.bad, widthOf(room.out)));
       return EXIT.good;
     }),
   );
   example(show, 'mega job show 0198c0de-0000-7000-8000-000000000001');
 }
 
-function told(job: JobWithCounts, tasks: Task[], width: number): string {
+function told(job: JobWithCounts, bad: Task[], width: number): string {
   const about = pairs([
     ['job', job.id],
     ['what', whatOf(job)],
@@ -82,9 +83,8 @@ function told(job: JobWithCounts, tasks: Task[], width: number): string {
     ['made', `${moment(job.createdAt)} by ${job.createdBy}`],
     ['finished', moment(job.finishedAt)],
   ]);
-  const bad = tasks.filter((task) => !FINE.has(task.state));
   if (bad.length === 0) return about;
-  const more =
-    bad.length > MOST_SHOWN ? `and ${bad.length - MOST_SHOWN} more: mega task list --job ${job.id}\n` : '';
-  return `${about}\n${table(bad.slice(0, MOST_SHOWN), ENDED_COLUMNS, width)}${more}`;
+  const all = Object.entries(job.counts).reduce((sum, [state, n]) => sum + (FINE.has(state) ? 0 : n), 0);
+  const more = all > bad.length ? `and ${all - bad.length} more: mega task list --job ${job.id}\n` : '';
+  return `${about}\n${table(bad, ENDED_COLUMNS, width)}${more}`;
 }

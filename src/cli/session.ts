@@ -46,13 +46,16 @@ export async function allHosts(call: Call): Promise<Host[]> {
   }
 }
 
-/** A job's tasks in order of host, at most `most` of them. */
-export async function tasksOf(call: Call, job: string, most: number, events = false): Promise<Task[]> {
+export type Which = { events?: boolean; states?: string[] };
+
+/** A job's tasks in order of host, at most `most` of them; only those in `states`, if given. */
+export async function tasksOf(call: Call, job: string, most: number, which: Which = {}): Promise<Task[]> {
+  const atOnce = which.events ? TASKS_WITH_EVENTS_A_CALL : TASKS_A_CALL;
   const all: Task[] = [];
   while (all.length < most) {
-    const limit = Math.min(events ? TASKS_WITH_EVENTS_A_CALL : TASKS_A_CALL, most - all.length);
+    const limit = Math.min(atOnce, most - all.length);
     const after = all.at(-1)?.host ?? '';
-    const page = await call<Task[]>('get_all_task', { job, after, limit, events });
+    const page = await call<Task[]>('get_all_task', { job, after, limit, ...which });
     all.push(...page);
     if (page.length < limit) break;
   }

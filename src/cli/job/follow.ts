@@ -53,7 +53,7 @@ export async function* follow(call: Call, id: string, options: FollowOptions): A
 async function look(call: Call, id: string, tasks: boolean): Promise<Snapshot> {
   const waitMs = tasks ? LOOK_MS : WAIT_MS;
   const job = await call<JobWithCounts>('get_job', { id, waitMs }, { timeoutMs: waitMs + ANSWER_MS });
-  return { job, tasks: tasks ? await tasksOf(call, id, MOST_HOSTS, true) : [] };
+  return { job, tasks: tasks ? await tasksOf(call, id, MOST_HOSTS, { events: true }) : [] };
 }
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -72,11 +72,12 @@ export const taskFunctions = [
   }),
   fn({
     name: 'get_all_task',
-    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "events" adds what the hosts said, of at most 200 tasks a call.',
+    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "states" leaves out a job\'s others. "events" adds what the hosts said, of at most 200 tasks a call.',
     callers: OPERATOR,
     input: z.object({
       job: z.uuid().optional(),
       host: schemas.host.optional(),
+      states: z.array(z.string().max(16)).min(1).max(20).optional(),
       after: z.string().max(63).default(''),
       limit: z.int().min(1).max(500).default(100),
       events: z.boolean().default(false),
@@ -84,7 +85,12 @@ export const taskFunctions = [
     output: z.array(task),
     handler: async (room, { events, ...filter }) => {
       if (events) filter.limit = Math.min(filter.limit, MOST_WITH_EVENTS);
-      const rows = await listTasks(room.db, { ...filter, job: filter.job, host: filter.host });
+      const rows = await listTasks(room.db, {
+        ...filter,
+        job: filter.job,
+        host: filter.host,
+        states: filter.states,
+      });
       const said = Map.groupBy(
         events
           ? await listEvents(

@@ -97,13 +97,16 @@ export async function returnExpiredOrders(db: Queryable, graceMs: number): Promi
 
 /** Tasks whose deadline passed before their host took them. */
 export async function expireTasks(db: Queryable): Promise<number> {
+  const jobs = await db.query<{ id: string }>(sql`
+    SELECT id FROM jobs WHERE state = 'running' AND (deadline_at IS NULL OR deadline_at < UTC_TIMESTAMP(3))`);
+  if (jobs.length === 0) return 0;
   const statement = sql`
     UPDATE tasks SET finished_at = UTC_TIMESTAMP(3), lease_until = NULL,
       reason = CASE WHEN returned = 1 THEN 'the host has no queue' ELSE 'the host was not there in time' END,
       state = CASE WHEN returned = 1 THEN 'undeliverable' ELSE 'expired' END
-    WHERE state = 'pending' AND deadline_at < UTC_TIMESTAMP(3)
+    WHERE job_id IN (?) AND state = 'pending' AND deadline_at < UTC_TIMESTAMP(3)
       AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))`;
-  return db.run(statement);
+  return db.run(statement, [jobs.map((job) => job.id)]);
 }
 
 /** Cancelled while their order was on its way, and nobody took it in all the time since. */

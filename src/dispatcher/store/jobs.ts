@@ -42,10 +42,11 @@ const ROWS_A_STATEMENT = 1000;
 export async function addJob(db: Queryable, job: NewJob): Promise<string> {
   const state = job.tasks.length === 0 ? 'no_targets' : 'running';
   const statement = sql`
-    INSERT IGNORE INTO jobs (id, type, args, target, state, created_at, created_by, call_key)
-    VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(3), ?, ?)`;
+    INSERT IGNORE INTO jobs (id, type, args, target, state, created_at, created_by, call_key, deadline_at)
+    VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(3), ?, ?, UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND)`;
   const { id, type, target, by, callKey } = job;
-  const added = await db.run(statement, [id, type, JSON.stringify(job.args), target, state, by, callKey]);
+  const about = [id, type, JSON.stringify(job.args), target, state, by, callKey];
+  const added = await db.run(statement, [...about, job.deadlineMs * 1000]);
   if (added === 0) {
     const earlier = await db.one<{ id: string }>(sql`SELECT id FROM jobs WHERE call_key = ?`, [callKey]);
     if (earlier) return earlier.id;

@@ -46,12 +46,20 @@ export async function getTask(db: Queryable, id: string): Promise<TaskRow | unde
 export type TaskFilter = {
   job?: string | undefined;
   host?: string | undefined;
+  /** Of a job only. */
+  states?: string[] | undefined;
   after: string;
   limit: number;
 };
 
 /** Of a job: in order of host. Otherwise the newest first. */
-export async function listTasks(db: Queryable, { job, host, after, limit }: TaskFilter): Promise<TaskRow[]> {
+export async function listTasks(db: Queryable, filter: TaskFilter): Promise<TaskRow[]> {
+  const { job, host, states, after, limit } = filter;
+  if (job !== undefined && states) {
+    const statement = sql`
+      SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND t.state IN (?) ORDER BY t.host_id LIMIT ?`;
+    return (await db.query<TaskRow>(statement, [job, after, states, limit])).map(told);
+  }
   if (job !== undefined) {
     const statement = sql`
       SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? ORDER BY t.host_id LIMIT ?`;
