@@ -26,7 +26,7 @@ export type Stage = {
   signal: AbortSignal;
 };
 
-/** One room of `npm run bench`: `npm run bench -- <name>` runs it alone. */
+/** One room of `npm run bench`: `npm run bench -- <name>` runs it alone. Each is `suite` of suites/<name>.ts. */
 export type Suite = {
   name: string;
   help: string;

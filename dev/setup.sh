@@ -1,9 +1,9 @@
 #!/bin/sh
 # Makes this checkout ready to run: its packages, a RabbitMQ and a MariaDB that the tests and the demo start for
-# themselves, and two small tools. Silent and quick when nothing is missing; speaks on stderr only, because the
+# themselves, and two small tools; for the benchmarks also an nginx to compare with. Silent and quick when nothing is missing; speaks on stderr only, because the
 # standard output belongs to the program that runs next.
 #
-#   sh dev/setup.sh [--no-servers]
+#   sh dev/setup.sh [--no-servers | --bench]
 #
 # Servers of your own serve instead when MEGA_TEST_RABBITMQ (management URL, http://admin:PASSWORD@HOST:15672) and
 # MEGA_TEST_MYSQL (mysql://root:PASSWORD@HOST:3306) name them both.
@@ -38,6 +38,8 @@ servers_ready() {
 own_servers() { [ -n "${MEGA_TEST_RABBITMQ:-}" ] && [ -n "${MEGA_TEST_MYSQL:-}" ]; }
 
 tools_ready() { have strace && have busybox; }
+
+peers_ready() { have nginx; }
 
 is_debian_root() { [ "$(id -u)" = 0 ] && have apt-get; }
 
@@ -102,6 +104,14 @@ install_tools() {
   fi
 }
 
+install_peers() {
+  if is_debian_root; then
+    apt_install nginx
+  else
+    say 'nginx is missing: the benchmark that compares with it will leave it out.'
+  fi
+}
+
 # Two at once take turns. The kernel drops the lock with its holder, so that none is ever stale.
 take_turn() {
   mkdir -p .mega
@@ -113,15 +123,19 @@ take_turn() {
 }
 
 want_servers=yes
+want_peers=
 for argument in "$@"; do
   case $argument in
     --no-servers) want_servers= ;;
-    *) die "unknown argument: $argument (known: --no-servers)" ;;
+    --bench) want_peers=yes ;;
+    *) die "unknown argument: $argument (known: --no-servers, --bench)" ;;
   esac
 done
-if own_servers; then need_servers=; else need_servers=$want_servers; fi
+# The benchmarks look into their servers' processes, so that servers elsewhere do not serve.
+if own_servers && [ -z "$want_peers" ]; then need_servers=; else need_servers=$want_servers; fi
 
-if packages_ready && { [ -z "$need_servers" ] || servers_ready; } && { [ -z "$want_servers" ] || tools_ready; }; then
+if packages_ready && { [ -z "$need_servers" ] || servers_ready; } && { [ -z "$want_servers" ] || tools_ready; } &&
+  { [ -z "$want_peers" ] || peers_ready; }; then
   exit 0
 fi
 
@@ -129,3 +143,4 @@ take_turn
 packages_ready || install_packages
 if [ -n "$need_servers" ] && ! servers_ready; then install_servers; fi
 if [ -n "$want_servers" ] && ! tools_ready; then install_tools; fi
+if [ -n "$want_peers" ] && ! peers_ready; then install_peers; fi

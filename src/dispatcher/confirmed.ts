@@ -2,7 +2,7 @@ import type { Conn } from '../lib/conn.ts';
 import { markQueued } from './store/due.ts';
 
 /** A host that is there has answered by then, and its task is further than `queued`. */
-const WAIT_MS = 300;
+const WAIT_MS = 1_500;
 
 /**
  * Orders that the broker has confirmed, to be written down as `queued` together and not before their hosts had a moment

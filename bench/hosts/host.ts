@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import { Hello } from '../../src/agent/hello.ts';
+import { Inbox } from '../../src/agent/inbox.ts';
+import { Journal } from '../../src/agent/journal.ts';
+import { Outbox } from '../../src/agent/outbox.ts';
+import type { Room } from '../../src/agent/room.ts';
+import { Runner } from '../../src/agent/runner.ts';
+import { ping } from '../../src/agent/tasks/ping.ts';
+import type { TaskType } from '../../src/agent/tasks/task.ts';
+import { Broker } from '../../src/lib/broker.ts';
+import { homeAt } from '../../src/lib/home.ts';
+import { createLogger } from '../../src/lib/logs.ts';
+import { caller } from '../../src/lib/sender.ts';
+import { fleetUrl } from './names.ts';
+
+const VERSION = '1.0.0';
+const logger = createLogger({ file: 'stderr', level: 'silent' });
+
+export type HostOptions = {
+  id: string;
+  amqpPort: number;
+  /** A path, or `:memory:`. */
+  journal: string;
+  heartbeatMs: number;
+  /** Called with a task's id each time that `noop` runs. */
+  onRun: (task: string) => void;
+};
+
+/** One simulated host: all that an agent is, less its loader, its log, and upgrades. */
+export class SimulatedHost implements AsyncDisposable {
+  #opened: AsyncDisposableStack;
+  #broker: Broker;
+  #inbox: Inbox;
+
+  private constructor(opened: AsyncDisposableStack, broker: Broker, inbox: Inbox) {
+    this.#opened = opened;
+    this.#broker = broker;
+    this.#inbox = inbox;
+  }
+
+  /** Returns at once; it connects by itself, and again after each loss. */
+  static async start(options: HostOptions): Promise<SimulatedHost> {
+    await using opened = new AsyncDisposableStack();
+    const journal = opened.adopt(new Journal(options.journal, options.id, VERSION), (it) => it.close());
+    const config = configOf(options);
+    const name = `mega agent ${options.id} ${VERSION}`;
+    const broker = opened.use(
+      await Broker.start({ url: config.broker, name, reconnectMs: config.reconnectMs }),
+    );
+    let hello: Hello | undefined;
+    const room: Room = {
+      ...{ config, home: config.home, host: options.id, version: VERSION, boot: randomUUID() },
+      ...{ broker, journal, logger, call: caller(broker) },
+      clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
+      restart: () => undefined,
+    };
+    opened.use(new Outbox(journal, broker, options.id));
+    const runner = new Runner(room, [ping, noop(options.onRun)]);
+    opened.defer(() => runner.stop(1_000));
+    const listeners = { onProbe: () => undefined, onExpired: () => hello?.greet() };
+    const inbox = opened.use(new Inbox(room, runner, listeners));
+    hello = opened.use(new Hello(room, () => inbox.open));
+    runner.resume();
+    return new SimulatedHost(opened.move(), broker, inbox);
+  }
+
+  /** Connected, and reading its queue. */
+  get there(): boolean {
+    return this.#broker.connected && this.#inbox.open;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#opened.disposeAsync();
+  }
+}
+
+/** Does nothing, and is written down like all that has an effect. */
+const noop = (onRun: (task: string) => void): TaskType => ({
+  name: 'noop',
+  lane: 'exclusive',
+  onCrash: 'interrupted',
+  run: async ({ entry }) => {
+    onRun(entry.order.task);
+    return { state: 'succeeded' };
+  },
+});
+
+/** The product's own defaults but for the address. */
+function configOf({ id, amqpPort, heartbeatMs }: HostOptions): Room['config'] {
+  return {
+    ...{ host: id, home: homeAt(`/nonexistent/${id}`), broker: fleetUrl(amqpPort, id) },
+    ...{ heartbeatMs, reconnectMs: 5_000, arbitrationMs: 60_000 },
+    ...{ maxDownloadBytesPerSecond: 0, logLevel: 'silent' },
+  };
+}
