@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { type RabbitMq, startRabbitMq } from '../dev/servers.ts';
@@ -61,9 +62,8 @@ async function evaluate(line: string): Promise<void> {
   await promisify(execFile)('/usr/lib/rabbitmq/bin/rabbitmqctl', ['eval', line], { env });
 }
 
-function isOurs({ RABBITMQ_CONFIG_FILE = '' }: NodeJS.ProcessEnv): boolean {
-  const names = [RABBITMQ_CONFIG_FILE, `${RABBITMQ_CONFIG_FILE}.conf`];
-  return names.some((name) => textOf(name).includes(`:${rabbitmq.amqpPort}`));
+function isOurs({ RABBITMQ_CONFIG_FILES = '' }: NodeJS.ProcessEnv): boolean {
+  return textOf(join(RABBITMQ_CONFIG_FILES, 'own.conf')).includes(`:${rabbitmq.amqpPort}`);
 }
 
 function environmentOf(pid: string): NodeJS.ProcessEnv {
