@@ -6,6 +6,8 @@ import { claimPending, type DueTask, markUnsent } from './store/due.ts';
 
 /** Confirms in flight: one at a time is twenty times slower, more than a few hundred gains nothing. */
 const WINDOW = 400;
+/** Not worth the broker's disk: they live for seconds, change nothing, and are sent again when they are wanted. */
+const FLEETING = new Set(['ping', 'probe']);
 const RETURN_PAUSE_MS = 5_000;
 const FAULT_PAUSE_MS = 1_000;
 
@@ -58,6 +60,7 @@ export function sendOrder(context: Context, order: Order, messageId: string) {
     correlationId: order.task,
     body: encode(order),
     expiresMs: Math.max(1, order.expires - order.issued),
+    transient: FLEETING.has(order.type),
     mandatory: true,
   });
 }
