@@ -4,6 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
+import { INTERRUPTED, stopOnSignals } from '../dev/runner.ts';
 import { describe } from '../src/lib/errors.ts';
 import { commit, describeMachine } from './machine.ts';
 import { HELP, type Options, parseOptions, UsageError } from './options.ts';
@@ -17,8 +18,7 @@ const root = join(import.meta.dirname, '..');
 const results = join(root, 'bench/results');
 const pictureFile = join(root, 'docs/performance.svg');
 const stages = join(root, '.mega/bench');
-const EXIT = { good: 0, failed: 1, badInput: 2, interrupted: 130 } as const;
-const sameSignalMs = 250;
+const EXIT = { good: 0, failed: 1, badInput: 2, interrupted: INTERRUPTED } as const;
 /** A person's own settings, which would lead the command line to a real fleet. */
 const settings = ['MEGA_CONFIG', 'MEGA_BROKER', 'MEGA_MANAGEMENT', 'MEGA_DATABASE'];
 /** From the ceiling of all to what people feel. Others come after these. */
@@ -74,7 +74,7 @@ async function listing(names: string[]): Promise<string> {
 
 /** A suite that fails says why, and the others go on. */
 async function bench(options: Options, argv: string[]): Promise<number> {
-  stopOnSignals();
+  stopOnSignals('bench', stopping);
   for (const name of settings) delete process.env[name];
   const failed: string[] = [];
   for (const name of options.suites) {
@@ -120,23 +120,6 @@ function writePicture(): void {
   if (all.length === 0) return;
   replaceFile(pictureFile, picture(all));
   say(`${relative(root, pictureFile)} shows all results that are in ${relative(root, results)}`);
-}
-
-/**
- * The first signal stops in order; the second at once, and then all processes end by their own watchdogs. npm passes
- * on the Ctrl-C that the terminal has given us already, so what comes right behind the first is the first.
- */
-function stopOnSignals(): void {
-  let first = Number.POSITIVE_INFINITY;
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (performance.now() - first > sameSignalMs) process.exit(EXIT.interrupted);
-      if (Number.isFinite(first)) return;
-      first = performance.now();
-      say('stopping (once more to stop at once) ...');
-      stopping.abort(new Error('interrupted'));
-    });
-  }
 }
 
 function say(line: string): void {

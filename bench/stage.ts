@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { startTicks } from '../dev/servers/ticks.ts';
 import { type Servers, startMariaDb, startRabbitMq } from '../dev/servers.ts';
 import type { Stage } from './suite.ts';
 
@@ -43,16 +44,6 @@ function sweep(parent: string): void {
     const [, pid, ticks] = /^\w+-(\d+)-(\d+)-\w+$/.exec(entry) ?? [];
     if (pid === undefined || startTicks(Number(pid)) === ticks) continue;
     rmSync(join(parent, entry), { recursive: true, force: true, maxRetries: 5 });
-  }
-}
-
-/** When a process began, in ticks since boot, which tells it from a later one with the same id; empty without it. */
-function startTicks(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
   }
 }
 

@@ -14,10 +14,10 @@ import { makeSchedule } from './campaign/schedule.ts';
 import { BAD, GOOD, Stage } from './campaign/stage.ts';
 import { storm, tasksByState } from './campaign/storm.ts';
 import { describeViolation } from './campaign/violation.ts';
+import { forgetSettings, INTERRUPTED, stopOnSignals, stopWithoutReaders } from './runner.ts';
 
 const folder = join(resolve(import.meta.dirname, '..'), '.mega/campaign');
-const EXIT = { good: 0, failed: 1, badInput: 2, interrupted: 130 } as const;
-const sameSignalMs = 250;
+const EXIT = { good: 0, failed: 1, badInput: 2, interrupted: INTERRUPTED } as const;
 const stopping = new AbortController();
 const { signal } = stopping;
 const began = performance.now();
@@ -39,7 +39,8 @@ async function main(argv: string[]): Promise<number> {
 }
 
 async function campaign(options: Options): Promise<number> {
-  stopOnSignals();
+  stopOnSignals('campaign', stopping);
+  stopWithoutReaders(stopping);
   forgetSettings();
   const say = sayer(options.json ? process.stderr : process.stdout);
   const { seed, seconds, hosts } = options;
@@ -78,29 +79,4 @@ function listed(counts: Record<string, number>): string {
 function sayer(stream: NodeJS.WriteStream): (line: string) => void {
   return (line) =>
     stream.write(`${((performance.now() - began) / 1000).toFixed(1).padStart(7)} s  ${line}\n`);
-}
-
-/**
- * The first signal stops in order; the second at once, and then all processes end by their own watchdogs. npm passes
- * on the Ctrl-C that the terminal has given us already, so what comes right behind the first is the first.
- */
-function stopOnSignals(): void {
-  let first = Number.POSITIVE_INFINITY;
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (performance.now() - first > sameSignalMs) process.exit(EXIT.interrupted);
-      if (Number.isFinite(first)) return;
-      first = performance.now();
-      process.stderr.write('\ncampaign: stopping (once more to stop at once) ...\n');
-      stopping.abort(new Error('interrupted'));
-    });
-  }
-  // A pipe or a terminal that was closed: nobody reads any more.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stopping.abort());
-}
-
-/** A person's own settings would lead our command line to another fleet than the campaign's. */
-function forgetSettings(): void {
-  for (const name of ['MEGA_CONFIG', 'MEGA_BROKER', 'MEGA_MANAGEMENT', 'MEGA_DATABASE'])
-    delete process.env[name];
 }

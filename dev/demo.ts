@@ -12,11 +12,11 @@ import { play, versionsAfter } from './demo/play.ts';
 import { Show } from './demo/show.ts';
 import { openPage, openStage } from './demo/stage.ts';
 import { tellOutcome, tellWhatNext } from './demo/summary.ts';
+import { forgetSettings, INTERRUPTED, stopOnSignals, stopWithoutReaders } from './runner.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const folder = join(root, '.mega/demo');
-const EXIT = { good: 0, failed: 1, badInput: 2, interrupted: 130 } as const;
-const sameSignalMs = 250;
+const EXIT = { good: 0, failed: 1, badInput: 2, interrupted: INTERRUPTED } as const;
 const longestTimerMs = 2 ** 31 - 1;
 
 const stopping = new AbortController();
@@ -37,7 +37,8 @@ async function main(argv: string[]): Promise<number> {
 }
 
 async function demo(options: Options): Promise<number> {
-  stopOnSignals();
+  stopOnSignals('demo', stopping);
+  stopWithoutReaders(stopping);
   forgetSettings();
   const show = new Show(options.json ? process.stderr : process.stdout);
   const versions = versionsAfter(ownVersion());
@@ -52,31 +53,6 @@ async function demo(options: Options): Promise<number> {
     await untilStopped();
   }
   return faults.length === 0 ? EXIT.good : EXIT.failed;
-}
-
-/**
- * The first signal stops in order; the second at once, and then all processes end by their own watchdogs. npm passes
- * on the Ctrl-C that the terminal has given us already, so what comes right behind the first is the first.
- */
-function stopOnSignals(): void {
-  let first = Number.POSITIVE_INFINITY;
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (performance.now() - first > sameSignalMs) process.exit(EXIT.interrupted);
-      if (Number.isFinite(first)) return;
-      first = performance.now();
-      process.stderr.write('\ndemo: stopping (once more to stop at once) ...\n');
-      stopping.abort(new Error('interrupted'));
-    });
-  }
-  // `npm run demo | head`, or a terminal that was closed: nobody reads any more.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stopping.abort());
-}
-
-/** A person's own settings would lead our command line to another fleet than the demo's. */
-function forgetSettings(): void {
-  for (const name of ['MEGA_CONFIG', 'MEGA_BROKER', 'MEGA_MANAGEMENT', 'MEGA_DATABASE'])
-    delete process.env[name];
 }
 
 /** A timer, since nothing else might keep this process alive. */

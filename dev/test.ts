@@ -9,22 +9,18 @@ import { once } from 'node:events';
 import { globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { forgetSettings, INTERRUPTED, stopOnSignals } from './runner.ts';
 import { startServers } from './servers.ts';
 
 const root = join(import.meta.dirname, '..');
 const tests = 'test/**/*.test.ts';
 const testTimeoutMs = 300_000;
 const testConcurrency = 2;
-const interrupted = 130;
-const sameSignalMs = 250;
-/** A person's own settings, which would lead the tests to a real fleet. */
-const settings = ['MEGA_CONFIG', 'MEGA_BROKER', 'MEGA_MANAGEMENT', 'MEGA_DATABASE'];
 
 const stopping = new AbortController();
-const stopped = 'stopped';
 
 process.chdir(root);
-for (const name of settings) delete process.env[name];
+forgetSettings();
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -32,30 +28,13 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: { 'no-check': { type: 'boolean', default: false } },
   });
-  stopOnSignals();
+  stopOnSignals('test', stopping);
   try {
     if (!values['no-check'] && !(await check())) return 1;
     return await runTests(positionals.length > 0 ? positionals : globSync(tests).sort());
   } catch (error) {
     if (!stopping.signal.aborted) throw error;
-    return interrupted;
-  }
-}
-
-/**
- * The first signal stops in order; the second at once, and then the servers end by their own watchdogs. npm passes
- * on a Ctrl-C that the terminal has sent to all of us already, so two within a moment are one.
- */
-function stopOnSignals(): void {
-  let firstAt = 0;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      if (stopping.signal.aborted && performance.now() - firstAt < sameSignalMs) return;
-      if (stopping.signal.aborted) process.exit(interrupted);
-      firstAt = performance.now();
-      say('stopping (once more to stop at once) ...');
-      stopping.abort(stopped);
-    });
+    return INTERRUPTED;
   }
 }
 
@@ -90,7 +69,7 @@ async function runNode(args: string[], environment: Record<string, string> = {})
   stopping.signal.addEventListener('abort', pass);
   const [code] = await once(child, 'exit');
   stopping.signal.removeEventListener('abort', pass);
-  return code ?? interrupted;
+  return code ?? INTERRUPTED;
 }
 
 async function step<T>(name: string, work: () => Promise<T>): Promise<T> {

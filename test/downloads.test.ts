@@ -227,6 +227,10 @@ describe('downloads', { concurrency: true }, () => {
     });
 
     test('cannot have their package removed; afterwards it can be, with all that belongs to it', async () => {
+      await until('the orders of the tests before, of the same runtime, to end', async () => {
+        const open = "SELECT COUNT(*) AS n FROM jobs WHERE state = 'running'";
+        return Number((await world().database().one<{ n: number }>(open))?.n) === 0;
+      });
       const host = await world().addHost(`${world().name}-away`, '1.0.0');
       const runtime = await publishRuntime(world());
       const stream = new PackageStream(world(), broker, await world().publish('1.4.0'));

@@ -62,16 +62,25 @@ async function killAndReturn(
   const killed = await arena.db.one<{ now: Date }>('SELECT UTC_TIMESTAMP(3) AS now');
   const startMs = await timed(() => rabbitmq.start());
   stage.log(`the broker is back after ${Math.round(startMs)} ms`);
-  const back = async () => (await fleet.there()) === hosts;
-  const backMs = until('all hosts to read their queues', back, { deadlineMs: BACK_MS }).then(since(began));
-  const heard = async () => {
-    const row = await arena.db.one<{ n: number }>('SELECT COUNT(*) AS n FROM hosts WHERE last_seen_at > ?', [
-      killed!.now,
-    ]);
-    return Number(row?.n) === hosts;
-  };
-  const heardMs = until('all hosts to be heard', heard, { deadlineMs: BACK_MS }).then(since(began));
-  return { startMs, backMs: await backMs, heardMs: await heardMs };
+  const untilAll = (what: string, count: () => Promise<number>) =>
+    until(what, async () => isAll(await count(), hosts), { deadlineMs: BACK_MS }).then(since(began));
+  const [backMs, heardMs] = await Promise.all([
+    untilAll('all hosts to read their queues', () => fleet.there()),
+    untilAll('all hosts to be heard', () => heardSince(arena, killed!.now)),
+  ]);
+  return { startMs, backMs, heardMs };
+}
+
+async function heardSince(arena: Arena, time: Date): Promise<number> {
+  const row = await arena.db.one<{ n: number }>('SELECT COUNT(*) AS n FROM hosts WHERE last_seen_at > ?', [
+    time,
+  ]);
+  return Number(row?.n);
+}
+
+function isAll(count: number, hosts: number): true {
+  if (count === hosts) return true;
+  throw new Error(`${count} of ${hosts}`); // which is then what was seen last
 }
 
 const since = (began: number) => () => performance.now() - began;

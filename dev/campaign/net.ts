@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { ticksOf } from '../world/folder.ts';
+import { startTicks } from '../servers/ticks.ts';
 
 /*
  * INVARIANTS
@@ -31,7 +31,7 @@ export class Network implements AsyncDisposable {
   static async open(number: number): Promise<Network> {
     const block = ((process.pid * 4 + number) % BLOCKS) * 4;
     const at = (host: number) => `198.${18 + (block >> 16)}.${(block >> 8) & 255}.${(block & 255) + host}`;
-    const name = `mega-${process.pid}-${await ticksOf(process.pid)}-${number}`;
+    const name = `mega-${process.pid}-${startTicks(process.pid)}-${number}`;
     const cable = `mg${number}x${process.pid}`;
     const network = new Network(name, cable, at(1));
     try {
@@ -88,7 +88,7 @@ export async function sweepNetworks(): Promise<void> {
   for (const line of list.split('\n')) {
     const [name = ''] = line.split(' ');
     const [, pid, ticks] = namePattern.exec(name) ?? [];
-    if (pid === undefined || (await ticksOf(Number(pid))) === ticks) continue;
+    if (pid === undefined || startTicks(Number(pid)) === ticks) continue;
     await ip('netns', 'delete', name).catch(() => undefined);
   }
 }

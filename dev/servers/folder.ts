@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startTicks } from './ticks.ts';
 
 /*
  * INVARIANTS
@@ -19,7 +20,7 @@ export async function createFolder(parent: string, kind: (typeof kinds)[number])
   const absolute = resolve(parent);
   await mkdir(absolute, { recursive: true });
   await sweep(absolute);
-  return await mkdtemp(join(absolute, `${kind}-${process.pid}-${await startTicks(process.pid)}-`));
+  return await mkdtemp(join(absolute, `${kind}-${process.pid}-${startTicks(process.pid)}-`));
 }
 
 /** Ends whatever still runs there, then removes it. */
@@ -33,15 +34,8 @@ async function sweep(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     const [, pid, ticks] = folderName.exec(name) ?? [];
     if (pid === undefined || ticks === undefined) continue;
-    if ((await startTicks(Number(pid))) !== ticks) await removeFolder(join(parent, name));
+    if (startTicks(Number(pid)) !== ticks) await removeFolder(join(parent, name));
   }
-}
-
-/** Undefined when there is no such process. */
-async function startTicks(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  // The second field, the program's name in parentheses, may hold spaces; the start time is the 22nd.
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }
 
 async function endProcesses(folder: string): Promise<void> {

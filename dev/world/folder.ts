@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { conn } from '../../src/lib/conn.ts';
 import { Management } from '../../src/lib/management.ts';
 import { removeFolder } from '../servers/folder.ts';
+import { startTicks } from '../servers/ticks.ts';
 import type { Servers } from '../servers.ts';
 
 /*
@@ -22,7 +23,7 @@ export const hostsFolder = 'hosts';
 export const viewerOf = (world: string) => `viewer_${world}`;
 
 export function createWorldFolder(parent: string, name: string): string {
-  const ticks = startTicks(readFileSync('/proc/self/stat', 'utf8'));
+  const ticks = startTicks(process.pid);
   const folder = join(resolve(parent), `world-${process.pid}-${ticks}-${name}`);
   mkdirSync(resolve(parent), { recursive: true });
   mkdirSync(folder, { mode: 0o700 });
@@ -33,7 +34,7 @@ export function createWorldFolder(parent: string, name: string): string {
 export async function sweepWorlds(parent: string, servers: Servers): Promise<void> {
   for (const entry of await readdir(parent).catch(() => [])) {
     const [, pid, ticks, name] = folderName.exec(entry) ?? [];
-    if (name === undefined || (await ticksOf(Number(pid))) === ticks) continue;
+    if (name === undefined || startTicks(Number(pid)) === ticks) continue;
     const folder = join(resolve(parent), entry);
     const broker = await readFile(join(folder, managementFile), 'utf8').catch(() => undefined);
     if (broker === servers.rabbitmq.managementUrl) await removeFromServers(servers, folder, name);
@@ -51,12 +52,3 @@ export async function removeFromServers(servers: Servers, folder: string, name: 
   await using server = conn(servers.mariadb.url, { connections: 1 });
   await server.run(`DROP DATABASE IF EXISTS mega_${name}`);
 }
-
-/** Undefined when there is no such process. */
-export async function ticksOf(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  return stat === undefined ? undefined : startTicks(stat);
-}
-
-/** The second field, the program's name in parentheses, may hold spaces; the start time is the 22nd. */
-const startTicks = (stat: string) => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
