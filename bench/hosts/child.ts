@@ -28,12 +28,14 @@ export class Child implements AsyncDisposable {
   #process: ChildProcess;
   #asked = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #last = 0;
+  #ended: Error | undefined;
 
   constructor(file: string) {
     this.#process = fork(file, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#process.on('message', (reply: Reply) => this.#answered(reply));
     this.#process.on('exit', (code, signal) => {
       const error = new Error(`${file} ended with ${signal ?? code}`);
+      this.#ended = error;
       for (const { reject } of this.#asked.values()) reject(error);
       this.#asked.clear();
     });
@@ -45,6 +47,7 @@ export class Child implements AsyncDisposable {
 
   /** Rejects with what the child's function threw, or when the child has ended. */
   ask<T = void>(name: string, args: unknown = {}): Promise<T> {
+    if (this.#ended) return Promise.reject(this.#ended);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const id = ++this.#last;
     this.#asked.set(id, { resolve, reject });
