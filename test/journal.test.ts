@@ -140,6 +140,17 @@ describe('a task in the journal', () => {
     );
   });
 
+  test('that has begun comes before those that wait, whatever their ids: a new process goes on with it first', () => {
+    using held = opened();
+    held.journal.accept(orderOf(2), true);
+    held.journal.accept(orderOf(1));
+    const order = held
+      .reopen()
+      .open()
+      .map((one) => one.order.task);
+    assert.deepEqual(order, [idOf(2), idOf(1)]);
+  });
+
   test('that has ended stays ended', () => {
     using held = opened();
     const { journal } = held;

@@ -115,9 +115,10 @@ export class Journal {
     return this.#get(task);
   }
 
-  /** Tasks that have not ended, in the order of their ids, which is that of their making. */
+  /** Not ended: first what has begun, so that nothing overtakes an upgrade on trial; then as they were made. */
   open(): Entry[] {
-    return this.#all("SELECT * FROM tasks WHERE state <> 'ended' ORDER BY id").map(entryOf);
+    const open = "SELECT * FROM tasks WHERE state <> 'ended' ORDER BY state = 'running' DESC, id";
+    return this.#all(open).map(entryOf);
   }
 
   unsent(limit: number): Unsent[] {
