@@ -12,7 +12,7 @@ import { openStore } from '../src/dispatcher/store/open.ts';
 import { getPackage } from '../src/dispatcher/store/packages.ts';
 import { conn } from '../src/lib/conn.ts';
 import { homeAt } from '../src/lib/home.ts';
-import type { Manifest } from '../src/lib/messages.ts';
+import type { Manifest } from '../src/lib/manifest.ts';
 import { run, scratch } from './support/cli.ts';
 import { cannotMount, remounted } from './support/mounts.ts';
 import { addCheck, exitOf, falseOrder } from './support/orders.ts';

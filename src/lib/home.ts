@@ -3,7 +3,8 @@ import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { InputError } from './errors.ts';
 import { readIfThere, unlessMissing } from './files.ts';
-import { check, type Manifest, manifest, type PackageManifest } from './messages.ts';
+import { type Manifest, manifest, type PackageManifest } from './manifest.ts';
+import { check } from './messages.ts';
 import { platform } from './utils.ts';
 
 /**

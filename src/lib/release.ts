@@ -4,7 +4,7 @@ import { unpack } from './archive.ts';
 import { InputError } from './errors.ts';
 import { removeFolder, settle, syncFolder } from './files.ts';
 import { type Home, readManifest } from './home.ts';
-import type { Manifest } from './messages.ts';
+import type { Manifest } from './manifest.ts';
 import { requireRuntime } from './runtime.ts';
 import { platform } from './utils.ts';
 

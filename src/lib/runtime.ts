@@ -4,7 +4,7 @@ import { unpack } from './archive.ts';
 import { codeOf, InputError } from './errors.ts';
 import { removeFolder, settle, syncFolder, unlessMissing } from './files.ts';
 import { type Home, readManifestAs, runtimeName } from './home.ts';
-import { type RuntimeManifest, runtimeManifest } from './messages.ts';
+import { type RuntimeManifest, runtimeManifest } from './manifest.ts';
 import { platform } from './utils.ts';
 
 /**

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { AgentProcess } from '../../dev/world/agent.ts';
 import type { World } from '../../dev/world/world.ts';
 import { CHUNK_BYTES } from '../../src/dispatcher/packages/receive.ts';
-import type { PackageManifest } from '../../src/lib/messages.ts';
+import type { PackageManifest } from '../../src/lib/manifest.ts';
 import { platform } from '../../src/lib/utils.ts';
 import { sha256Of } from './stream.ts';
 import { type TarEntry, zipped } from './tarball.ts';

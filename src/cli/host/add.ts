@@ -5,7 +5,7 @@ import { codeOf, InputError } from '../../lib/errors.ts';
 import { linkDurably, readIfThere, writeDurably } from '../../lib/files.ts';
 import { type Home, homeAt, readManifest, releaseLink, versionAt } from '../../lib/home.ts';
 import { hashPassword, newSecret } from '../../lib/management.ts';
-import type { Manifest } from '../../lib/messages.ts';
+import type { Manifest } from '../../lib/manifest.ts';
 import { stageRelease } from '../../lib/release.ts';
 import type { Call } from '../../lib/sender.ts';
 import { HOST_ID } from '../../lib/utils.ts';

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import type { PackageManifest } from '../../lib/messages.ts';
+import type { PackageManifest } from '../../lib/manifest.ts';
 import type { Call } from '../../lib/sender.ts';
 import { formatSize } from '../../lib/utils.ts';
 import { callSurely } from '../session.ts';

@@ -11,7 +11,7 @@ import {
   type PackageManifest,
   packageManifest,
   type RuntimeManifest,
-} from '../../lib/messages.ts';
+} from '../../lib/manifest.ts';
 import { readRuntime } from '../../lib/runtime.ts';
 
 /** What every release holds besides its manifest. */

@@ -1,7 +1,10 @@
 import type { z } from 'zod';
 import type { Context } from '../context.ts';
 
-export type Role = 'agent' | 'operator';
+/**
+ * Who calls: a host; a machine that joins, which may do nothing else; or a person or script, by what they may do.
+ */
+export type Role = 'agent' | 'joiner' | 'viewer' | 'operator' | 'admin';
 export type Caller = {
   role: Role;
   /** The broker user, which is the host's id for an agent. */
@@ -34,5 +37,10 @@ export function fn<I extends z.ZodObject, O extends z.ZodType>(declaration: Fn<I
 }
 
 export const AGENT = ['agent'] as const;
-export const OPERATOR = ['operator'] as const;
-export const ANYONE = ['agent', 'operator'] as const;
+export const JOINER = ['joiner'] as const;
+export const ADMIN = ['admin'] as const;
+/** Whoever may change something. */
+export const OPERATOR = ['operator', ...ADMIN] as const;
+/** Whoever may look. */
+export const VIEWER = ['viewer', ...OPERATOR] as const;
+export const ANYONE = [...AGENT, ...VIEWER] as const;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { packageName } from '../../lib/home.ts';
-import { packageManifest, schemas } from '../../lib/messages.ts';
+import { packageManifest } from '../../lib/manifest.ts';
+import { schemas } from '../../lib/messages.ts';
 import { offer } from '../../lib/offer.ts';
 import { offerToHost, offerToOperator } from '../packages/admit.ts';
 import { beginUpload, finishUpload, receiveChunk } from '../packages/receive.ts';

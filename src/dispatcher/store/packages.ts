@@ -1,5 +1,5 @@
 import type { Queryable } from '../../lib/conn.ts';
-import type { Manifest, PackageManifest, RuntimeManifest } from '../../lib/messages.ts';
+import type { Manifest, PackageManifest, RuntimeManifest } from '../../lib/manifest.ts';
 import { OPEN_STATES } from '../tasks.ts';
 import { parsed } from './rows.ts';
 import { sql } from './sql.ts';
