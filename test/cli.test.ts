@@ -357,7 +357,7 @@ describe('a fleet on a real broker', { skip: !process.env.MEGA_TEST_RABBITMQ }, 
       /^mega 1\.1\.0 is published already\n/,
     );
     const [listed] = JSON.parse(ended(await site.operator('package', 'list', '--json'), 0));
-    assert.deepEqual([listed.version, listed.state], ['1.1.0', 'ready']);
+    assert.deepEqual([listed.version, listed.state, listed.signed], ['1.1.0', 'ready', true]);
     const changed = await buildPackage({ version: '1.1.0', out: site.at('changed'), prologue: '// other' });
     const { code, err } = await site.operator('package', 'publish', changed);
     assert.equal(code, 2);

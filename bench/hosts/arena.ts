@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -108,6 +109,8 @@ async function setUp(folder: string, rabbitmq: Servers['rabbitmq'], databaseUrl:
     'setup',
     ...management,
     ...database,
+    '--passphrase-file',
+    secret('passphrase', randomBytes(16).toString('hex')),
     '--vhost',
     VHOST,
     '--out',

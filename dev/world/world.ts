@@ -4,7 +4,11 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { addHostHere } from '../../src/cli/host/add.ts';
+import { KeyFolder } from '../../src/cli/keys/folder.ts';
+import { OfflineSigner } from '../../src/cli/keys/signer.ts';
 import { buildPackage } from '../../src/cli/package/build.ts';
+import type { PackageFile } from '../../src/cli/package/read.ts';
+import { signPackage } from '../../src/cli/package/sign.ts';
 import { type Conn, conn } from '../../src/lib/conn.ts';
 import { homeAt } from '../../src/lib/home.ts';
 import { Management } from '../../src/lib/management.ts';
@@ -39,10 +43,13 @@ export class World implements AsyncDisposable {
   readonly name = `t${randomBytes(4).toString('hex')}`;
   readonly operatorConfig: string;
   readonly dispatcherConfig: string;
+  /** Unlocks the offline keys, which are in the folder `keys`. */
+  readonly passphraseFile: string;
   #options: WorldOptions;
   #opened = new AsyncDisposableStack();
   #management: Management;
   #sender: Sender | undefined;
+  #signer: OfflineSigner | undefined;
   #packages = new Map<string, string>();
 
   private constructor(options: WorldOptions) {
@@ -50,6 +57,7 @@ export class World implements AsyncDisposable {
     this.folder = createWorldFolder(options.folder, this.name);
     this.operatorConfig = join(this.folder, 'operator.json');
     this.dispatcherConfig = join(this.folder, 'dispatcher.json');
+    this.passphraseFile = join(this.folder, 'passphrase');
     this.#management = new Management(options.servers.rabbitmq.managementUrl, this.name);
   }
 
@@ -89,7 +97,8 @@ export class World implements AsyncDisposable {
 
   /** Runs the command line as this world's operator; standard output. */
   async mega(...args: string[]): Promise<string> {
-    const env = { ...process.env, MEGA_CONFIG: this.operatorConfig, ...this.mark };
+    const settings = { MEGA_CONFIG: this.operatorConfig, MEGA_PASSPHRASE_FILE: this.passphraseFile };
+    const env = { ...process.env, ...settings, ...this.mark };
     const options = { env, maxBuffer: 64 << 20, signal: this.#options.signal };
     return (await promisify(execFile)(mega, args, options)).stdout;
   }
@@ -151,6 +160,18 @@ export class World implements AsyncDisposable {
     return path;
   }
 
+  /** Signs with the offline keys in this process, where they are unlocked once. */
+  get signer(): OfflineSigner {
+    const passphrase = () => Promise.resolve(readFileSync(this.passphraseFile, 'utf8'));
+    this.#signer ??= new OfflineSigner(new KeyFolder(join(this.folder, 'keys')), passphrase);
+    return this.#signer;
+  }
+
+  /** Signs what was uploaded by other means than `publish`. */
+  async sign(file: PackageFile): Promise<void> {
+    await signPackage((fn, args) => this.call(fn, args), this.signer, file);
+  }
+
   /** Registers a host and makes its home with this release; `own` is what makes it differ from the others. */
   async addHost(
     id: string,
@@ -202,6 +223,7 @@ export class World implements AsyncDisposable {
     };
     const management = secret(managementFile, this.servers.rabbitmq.managementUrl);
     const database = secret('database.url', this.databaseUrl);
+    secret('passphrase', randomBytes(16).toString('hex'));
     const users = ['--vhost', this.name, '--dispatcher-user', `mega_${this.name}`, '--operator', this.name];
     const port = ['--port', String(this.servers.rabbitmq.amqpPort)]; // a broker without statistics does not tell
     const files = [

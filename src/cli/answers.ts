@@ -57,6 +57,7 @@ export type Package = {
   sha256: string;
   size: number;
   state: string;
+  signed: boolean;
   createdAt: string;
   createdBy: string;
 };

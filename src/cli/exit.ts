@@ -21,6 +21,7 @@ const UNAVAILABLE = /_unavailable$|^(no_answer|no_dispatcher|stream_gone)$/;
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return helpWasAskedFor(error) ? EXIT.good : EXIT.badInput;
+  if (codeOf(error) === 'interrupted') return EXIT.interrupted;
   if (isUnavailable(error)) return EXIT.unavailable;
   return error instanceof InputError || BAD_INPUT.test(codeOf(error)) ? EXIT.badInput : EXIT.failed;
 }

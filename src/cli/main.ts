@@ -1,5 +1,6 @@
 import { EXIT } from './exit.ts';
 import { run } from './program.ts';
+import { askSecret } from './terminal.ts';
 
 /**
  * Entry point of `mega`. Ctrl-C ends it at once, unless a command has asked to be told and so can say what goes
@@ -20,6 +21,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
 const exitCode = await run(process.argv.slice(2), {
   out: process.stdout,
   err: process.stderr,
+  askSecret: process.stdin.isTTY && process.stderr.isTTY ? askSecret : undefined,
   interrupt: () => {
     listening = true;
     return interruption.signal;

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import { packageName } from '../lib/home.ts';
 import { formatSize } from '../lib/utils.ts';
 import type { Package } from './answers.ts';
 import { EXIT } from './exit.ts';
-import { type Published, publishPackage } from './package/publish.ts';
+import { addPublish } from './package/publish.ts';
 import { addRemove } from './package/remove.ts';
 import { buildRuntime, type RuntimeOptions } from './package/runtime.ts';
 import { withSender } from './session.ts';
@@ -19,18 +18,7 @@ export function addPackage(program: Command, room: Room): void {
   example(group, 'mega package build --version 1.1.0', 'mega package publish dist/mega-1.1.0.tar.gz');
   addBuild(group, room);
   addBuildRuntime(group, room);
-
-  const publish = group
-    .command('publish <file>')
-    .description('publish a package: a release, or a runtime for the hosts that lack it');
-  publish.action(
-    act(room, async (options, file) => {
-      const done = await withSender(options, (call) => publishPackage(call, file!, room.err));
-      room.out.write(publishedWords(done));
-      return EXIT.good;
-    }),
-  );
-  example(publish, 'mega package publish dist/mega-1.1.0.tar.gz');
+  addPublish(group, room);
 
   const list = group
     .command('list')
@@ -52,21 +40,12 @@ const COLUMNS: Column<Package>[] = [
   { title: 'NAME', cell: (one) => one.name },
   { title: 'KIND', cell: (one) => one.kind },
   { title: 'STATE', cell: (one) => one.state },
+  { title: 'SIGNED', cell: (one) => (one.signed ? 'yes' : 'no') },
   { title: 'SIZE', cell: (one) => formatSize(one.size), right: true },
   { title: 'SHA256', cell: (one) => one.sha256.slice(0, 12) },
   { title: 'PUBLISHED', cell: (one) => ago(one.createdAt), right: true },
   { title: 'BY', cell: (one) => one.createdBy, shrinks: true },
 ];
-
-function publishedWords({ manifest, size, already }: Published): string {
-  const name = packageName(manifest);
-  const [what, next] =
-    manifest.name === 'mega'
-      ? [`mega ${name}`, `mega upgrade --to ${name} --on all`]
-      : [name, `mega package build --version <new> --runtime ${manifest.runtime}`];
-  const how = already ? 'is published already' : `is published (${formatSize(size)})`;
-  return `${what} ${how}\nNext: ${next}\n`;
-}
 
 type BuildOptions = { version: string; out: string; platform?: string[]; runtime?: string };
 

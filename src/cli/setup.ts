@@ -13,6 +13,8 @@ import {
   operatorPermissions,
 } from '../lib/topology.ts';
 import { EXIT } from './exit.ts';
+import { newPassphraseOf } from './keys/passphrase.ts';
+import { KEYS_FOLDER, type SetUpKeys, setUpKeys } from './keys/setup.ts';
 import { quoted } from './text.ts';
 import { act, example, type Room, wholeNumber } from './world.ts';
 
@@ -40,6 +42,7 @@ type Wanted = z.infer<typeof wanted>;
 
 type SetupOptions = Omit<Wanted, 'managementUrl' | 'databaseUrl'> & {
   managementUrlFile: string;
+  passphraseFile?: string;
   databaseUrlFile: string;
 };
 
@@ -48,7 +51,7 @@ export function addSetup(program: Command, room: Room): void {
   const setup = program
     .command('setup')
     .description(
-      'make the vhost and the users of a fleet, and write the configurations of dispatcher and operator',
+      'make the vhost, the users and the keys of a fleet, and the configurations of dispatcher and operator',
     )
     .requiredOption(
       '--management-url-file <file>',
@@ -61,16 +64,28 @@ export function addSetup(program: Command, room: Room): void {
       "the broker's AMQP port (default: what it tells, else 5672)",
       wholeNumber(1, 65_535),
     )
-    .option('--out <folder>', 'where to write dispatcher.json and operator.json', '.')
+    .option(
+      '--passphrase-file <file>',
+      'holds the passphrase for the offline keys (default: it is asked for)',
+    )
+    .option('--out <folder>', 'where to write dispatcher.json, operator.json and the folder keys', '.')
     .option('--operator <name>', `the operator; the broker's user is ${OPERATOR_PREFIX}<name>`, 'admin')
     .option('--dispatcher-user <name>', "the dispatchers' user in the broker", DISPATCHER_USER);
   setup.action(
-    act<SetupOptions>(room, async ({ managementUrlFile, databaseUrlFile, ...rest }) => {
+    act<SetupOptions>(room, async ({ managementUrlFile, databaseUrlFile, passphraseFile, ...rest }) => {
       const urls = { managementUrl: secretFrom(managementUrlFile), databaseUrl: secretFrom(databaseUrlFile) };
-      const made = await prepareBroker(check(wanted, { ...rest, ...urls }));
+      const to = check(wanted, { ...rest, ...urls });
+      const out = writableFolder(to.out);
+      const trust = await setUpKeys(out, newPassphraseOf(room, passphraseFile), {
+        root: { keys: 1, threshold: 1 },
+        targets: { keys: 1, threshold: 1 },
+      });
+      const made = await prepareBroker({ ...to, out }, trust.dispatcher);
       room.out.write(`vhost ${made.vhost} is ready; ${made.users.join(' and ')} have new secrets.\n`);
       room.out.write('Whatever used earlier secrets of theirs must be started again with these:\n');
       room.out.write(`  ${made.dispatcher}\n  ${made.operator}\n`);
+      room.out.write(`The offline keys ${trust.made ? 'are' : 'were there already'} in ${trust.folder}; `);
+      room.out.write('keep a copy of that folder and its passphrase elsewhere.\n');
       room.out.write(`Next: mega dispatcher --config ${quoted(made.dispatcher)}\n`);
       return EXIT.good;
     }),
@@ -79,8 +94,8 @@ export function addSetup(program: Command, room: Room): void {
 }
 
 /** Running it again is safe: what is there stays, and the users get new secrets. */
-async function prepareBroker(to: Wanted) {
-  const out = writableFolder(to.out);
+async function prepareBroker(to: Wanted, trust: SetUpKeys) {
+  const { out } = to;
   const management = new Management(to.managementUrl, to.vhost);
   const port = to.port ?? (await management.amqpPort()) ?? AMQP_PORT;
   await management.createVhost();
@@ -94,10 +109,12 @@ async function prepareBroker(to: Wanted) {
     broker: await addUser(to.dispatcherUser, dispatcherPermissions()),
     management: to.managementUrl,
     database: to.databaseUrl,
+    ...trust,
   };
   const dispatcher = write(join(out, 'dispatcher.json'), ofDispatcher);
   const operator = write(join(out, 'operator.json'), {
     broker: await addUser(operatorUser, operatorPermissions()),
+    keys: KEYS_FOLDER,
   });
   return { vhost: to.vhost, users: [to.dispatcherUser, operatorUser], dispatcher, operator };
 }

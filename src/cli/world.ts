@@ -14,6 +14,8 @@ export type World = {
   err: Output;
   /** From the first time it is called, Ctrl-C aborts this signal instead of ending the process. */
   interrupt(): AbortSignal;
+  /** Asks a person for what the terminal is not to show; undefined where there is no terminal. */
+  askSecret?: ((question: string) => Promise<string>) | undefined;
 };
 
 /** The options that every command knows. */

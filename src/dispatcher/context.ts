@@ -6,6 +6,7 @@ import type { Management } from '../lib/management.ts';
 import type { Confirmed } from './confirmed.ts';
 import type { Endings } from './endings.ts';
 import type { Sightings } from './sightings.ts';
+import type { MetadataFiles } from './trust/files.ts';
 
 /** What every room of the dispatcher stands on; made once, in main. */
 export type Context = {
@@ -24,4 +25,6 @@ export type Context = {
   readonly confirmed: Confirmed;
   /** Which hosts were heard. */
   readonly sightings: Sightings;
+  /** What is signed. */
+  readonly metadata: MetadataFiles;
 };

@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { allHosts, type HostRow } from './store/hosts.ts';
 import { addJob, hostsMoving, type NewTask } from './store/jobs.ts';
 import { listPackages, type PackageRow, type ReleaseRow } from './store/packages.ts';
+import { isSigned, requireMinimum } from './trust/signed.ts';
 
 export type Asked = { by: string; key: string };
 
@@ -36,12 +37,12 @@ function matches(id: string, pattern: string): boolean {
 function runtimesOf(to: ReleaseRow, published: PackageRow[]): UpgradeArgs['runtimes'] {
   const fit = published
     .filter((one) => one.kind === 'runtime')
-    .filter((one) => one.state === 'ready' && one.manifest.runtime === to.manifest.runtime);
+    .filter((one) => one.manifest.runtime === to.manifest.runtime);
   return Object.fromEntries(fit.map(({ manifest, sha256, size }) => [manifest.platform, { sha256, size }]));
 }
 
 /**
- * Who gets the version, and who need not: pure. `published` are all packages, of which the order names the runtimes
+ * Who gets the version, and who need not: pure. `published` are all signed packages, of which the order names the runtimes
  * that the release needs. What a host in `moving` will run is not known yet, since an upgrade of
  * it is open: the later order must win, so it is neither skipped nor bound to the version of now.
  */
@@ -75,8 +76,11 @@ export type UpgradeRequest = { to?: string | undefined; on: string[]; trial: Tri
 export async function startUpgrade(context: Context, request: UpgradeRequest, asked: Asked): Promise<string> {
   const { db } = context;
   const { on, trial } = request;
-  const published = await listPackages(db);
-  const wanted = wantedRelease(published, request.to);
+  const targets = await context.metadata.signed();
+  const uploaded = (await listPackages(db)).filter((one) => one.state === 'ready');
+  const published = uploaded.filter((one) => isSigned(targets, one));
+  const wanted = wantedRelease(published, uploaded, request.to);
+  requireMinimum(targets, wanted.name);
   const hosts = selectHosts(await allHosts(db), on);
   const tasks = planUpgrade(hosts, await hostsMoving(db), wanted, published, trial);
   // Longer than a fleet waits for its turns to download, and than any trial with its three arbitrations: the host's own
@@ -86,12 +90,18 @@ export async function startUpgrade(context: Context, request: UpgradeRequest, as
   return start(context, { type: 'client_upgrade', args, tasks, timeoutMs }, on, asked);
 }
 
-function wantedRelease(published: PackageRow[], version?: string): ReleaseRow {
-  const ready = published.filter((one) => one.kind === 'release').filter((one) => one.state === 'ready');
-  const final = ready.filter((one) => !one.name.includes('-')); // a pre-release is taken only by its name
+function wantedRelease(published: PackageRow[], uploaded: PackageRow[], version?: string): ReleaseRow {
+  const releases = published.filter((one) => one.kind === 'release');
+  const final = releases.filter((one) => !one.name.includes('-')); // a pre-release is taken only by its name
   const newest = final.toSorted((a, b) => compareVersions(b.name, a.name))[0];
-  const found = version === undefined ? newest : ready.find((one) => one.name === version);
+  const found = version === undefined ? newest : releases.find((one) => one.name === version);
   if (found) return found;
+  if (uploaded.some((one) => one.kind === 'release' && one.name === version)) {
+    throw new InputError(
+      'not_signed',
+      `version ${version} is uploaded, but not signed: whoever holds the targets key runs mega package publish`,
+    );
+  }
   const what = version === undefined ? 'no version is' : `version ${version} is not`;
   throw new InputError('unknown_version', `${what} published; mega package list shows what is`);
 }

@@ -17,6 +17,8 @@ import { publishDue } from './publish.ts';
 import { Sightings } from './sightings.ts';
 import { makeSlots } from './store/downloads.ts';
 import { openStore } from './store/open.ts';
+import { MetadataFiles } from './trust/files.ts';
+import { MetadataWatch, watchMs } from './trust/watch.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 500;
@@ -47,10 +49,12 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const sightings = new Sightings(db);
   const confirmed = new Confirmed(db);
   const brokers = { publisher, consumer, management };
-  const books = { endings: new Endings(), confirmed, sightings };
+  const books = { endings: new Endings(), confirmed, sightings, metadata: new MetadataFiles(db) };
   const context: Context = { id: randomUUID(), config, db, logger, ...brokers, ...books };
   await declareTopology(publisher, management);
   await makeSlots(db, config.maxDownloads);
+  const watch = new MetadataWatch(context);
+  await watch.step();
 
   opened.defer(() => confirmed.flush(0).catch(() => undefined));
   const publishing = opened.use(
@@ -65,6 +69,7 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const streamsMs = Math.min(STREAMS_MS, config.streamKeepMs / 2);
   opened.use(new Loop('streams', logger, streamsMs, () => deleteUnread(context).then(() => false)));
   opened.use(new Loop('stray streams', logger, STRAY_MS, () => deleteStray(context).then(() => false)));
+  opened.use(new Loop('metadata', logger, watchMs(config), () => watch.step().then(() => false)));
   opened.use(serveCalls({ ...context, kick: () => publishing.kick(), steadyMs }));
   logger.info({ dispatcher: context.id }, 'the dispatcher is ready');
   return opened.move();

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { InputError } from './errors.ts';
 import type { Home } from './home.ts';
 import { check } from './messages.ts';
+import { keyFromBase64 } from './trust/keys.ts';
 import { HOST_ID } from './utils.ts';
 
 /**
@@ -25,14 +26,47 @@ const bytesPerSecond = z
   .int()
   .refine((rate) => rate === 0 || rate >= 1024, 'bytes per second, 1024 or more; 0 is without a limit');
 
-const clientConfig = z.object({ broker: amqpUrl });
-export type ClientConfig = Readonly<z.infer<typeof clientConfig>>;
+const clientConfig = z.object({
+  broker: amqpUrl,
+  /** The folder of the offline keys, relative to this file; see src/cli/keys. */
+  keys: z.string().min(1).default('keys'),
+});
+export type OperatorConfig = Readonly<z.infer<typeof clientConfig>>;
+/** What is needed to call functions. */
+export type ClientConfig = Omit<OperatorConfig, 'keys'>;
+
+const AGAIN = 'run mega setup again, which makes what is missing';
+/** A private key, kept as the text that it is; what is wrong with it is said without showing it. */
+const signingKey = z.string({ error: `is missing: ${AGAIN}` }).refine(isKey, `is no private key: ${AGAIN}`);
+
+const DAY_MS = 86_400_000;
 
 const dispatcherConfig = z
   .object({
     broker: amqpUrl,
     management: httpUrl,
     database: mysqlUrl,
+    /** The online keys: that of snapshot and timestamp, and that of orders. Base64 of PKCS#8. */
+    keys: z.object(
+      { online: signingKey, orders: signingKey },
+      { error: `the online keys are missing: ${AGAIN}` },
+    ),
+    /** Where trust begins in a database that has no metadata yet: the roots in order, and the targets. */
+    firstMetadata: z.object({ roots: z.array(z.string()).min(1), targets: z.string() }).optional(),
+    /** For how long hosts believe a timestamp and a snapshot; both are signed anew after half of that. */
+    timestampLifeMs: z
+      .int()
+      .min(2_000)
+      .default(7 * DAY_MS),
+    snapshotLifeMs: z
+      .int()
+      .min(2_000)
+      .default(28 * DAY_MS),
+    /** How long before root and targets expire the log begins to say so. */
+    expiryWarningMs: z
+      .int()
+      .min(0)
+      .default(45 * DAY_MS),
     /** A host not heard of for so long counts as away. */
     offlineAfterMs: z.int().min(500).default(65_000),
     /** How long an order may wait in its host's queue before its task is pending again. */
@@ -78,8 +112,22 @@ const identityFile = z.object({ host: z.string().regex(HOST_ID), secret: z.strin
 export type AgentConfig = Readonly<z.infer<typeof agentFile> & { host: string; home: Home }>;
 
 /** Operators' configuration: `--config`, `$MEGA_CONFIG`, or `/etc/mega/mega.json`; `$MEGA_BROKER` wins. */
-export function loadClientConfig(path?: string): ClientConfig {
-  return Object.freeze(read(clientConfig, path, { broker: process.env.MEGA_BROKER }));
+export function loadClientConfig(path?: string): OperatorConfig {
+  const config = read(clientConfig, path, { broker: process.env.MEGA_BROKER });
+  return Object.freeze({ ...config, keys: resolve(dirname(pathOf(path)), config.keys) });
+}
+
+/** Where the offline keys are and who unlocks them, when no option says so; a path alone, never a secret. */
+export function keySettings(): { keys: string | undefined; passphraseFile: string | undefined } {
+  return { keys: process.env.MEGA_KEYS, passphraseFile: process.env.MEGA_PASSPHRASE_FILE };
+}
+
+function isKey(text: string): boolean {
+  try {
+    return keyFromBase64(text).type === 'private';
+  } catch {
+    return false;
+  }
 }
 
 /** The dispatcher's; `$MEGA_BROKER`, `$MEGA_MANAGEMENT` and `$MEGA_DATABASE` win over the file. */
@@ -101,6 +149,8 @@ export function loadAgentConfig(home: Home): AgentConfig {
 
 const FOR_HOSTS = 'mega host add makes a home whole again';
 const DEFAULT_PATH = '/etc/mega/mega.json';
+
+const pathOf = (path: string | undefined) => path ?? process.env.MEGA_CONFIG ?? DEFAULT_PATH;
 
 function read<S extends z.ZodType>(
   schema: S,

@@ -10,12 +10,20 @@ import { Management } from '../../src/lib/management.ts';
 
 export const mega = join(import.meta.dirname, '../../bin/mega');
 
+type Settings = Record<string, string>;
 export type Outcome = { code: number | null; out: string; err: string };
 
 /** Starts `mega` as a person would, but with none of this process's own settings. */
-export function start(args: string[], program = mega): ChildProcess & { text: () => Outcome } {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MEGA_')));
-  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+export function start(
+  args: string[],
+  program = mega,
+  settings: Settings = {},
+): ChildProcess & { text: () => Outcome } {
+  const env = Object.entries(process.env).filter(([name]) => !name.startsWith('MEGA_'));
+  const child = spawn(program, args, {
+    env: { ...Object.fromEntries(env), ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [out, err] = ['', ''];
   child.stdout.on('data', (bytes) => {
     out += bytes;
@@ -26,8 +34,8 @@ export function start(args: string[], program = mega): ChildProcess & { text: ()
   return Object.assign(child, { text: () => ({ code: child.exitCode, out, err }) });
 }
 
-export async function run(args: string[], program = mega): Promise<Outcome> {
-  const child = start(args, program);
+export async function run(args: string[], program = mega, settings: Settings = {}): Promise<Outcome> {
+  const child = start(args, program, settings);
   await once(child, 'close');
   return child.text();
 }
@@ -70,22 +78,28 @@ export class Site implements AsyncDisposable {
       '--database-url-file',
       this.at('database.url'),
     ];
+    writeFileSync(this.at('passphrase'), `the passphrase of ${this.mark}\n`);
     const names = ['--vhost', this.vhost, '--operator', this.mark, '--dispatcher-user', `mega_${this.mark}`];
-    return run(['setup', ...urls, ...names, '--out', this.at('etc')]);
+    return run(['setup', ...urls, ...names, '--out', this.at('etc')], mega, this.settings);
   }
 
   read(...parts: string[]): string {
     return readFileSync(this.at(...parts), 'utf8');
   }
 
+  /** Where the passphrase of the offline keys is. */
+  get settings(): Settings {
+    return { MEGA_PASSPHRASE_FILE: this.at('passphrase') };
+  }
+
   /** Runs `mega` as this site's operator. */
   operator(...args: string[]): Promise<Outcome> {
-    return run([...args, '--config', this.at('etc', 'operator.json')]);
+    return run([...args, '--config', this.at('etc', 'operator.json')], mega, this.settings);
   }
 
   /** The same, while it runs. */
   operatorStarts(...args: string[]): ReturnType<typeof start> {
-    return this.#keep(start([...args, '--config', this.at('etc', 'operator.json')]));
+    return this.#keep(start([...args, '--config', this.at('etc', 'operator.json')], mega, this.settings));
   }
 
   /** Another program, which ends with the site. */

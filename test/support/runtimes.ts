@@ -44,7 +44,7 @@ export function runtimePackage(
 
 export type Offered = { sha256: string; size: number };
 
-/** Publishes any bytes at all, as one who holds an operator's login could. */
+/** Publishes any bytes at all, as one who holds the offline keys could. */
 export async function publishRaw(world: World, manifest: PackageManifest, bytes: Buffer): Promise<Offered> {
   const about = { sha256: sha256Of(bytes), size: bytes.length };
   await world.call('begin_package', { manifest, ...about });
@@ -53,6 +53,7 @@ export async function publishRaw(world: World, manifest: PackageManifest, bytes:
     await world.call('put_chunk', { sha256: about.sha256, index, bytes: chunk.toString('base64') });
   }
   await world.call('finish_package', { sha256: about.sha256 });
+  await world.sign({ manifest, ...about });
   return about;
 }
 

@@ -1,66 +1,56 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import type { PackageManifest } from '../../lib/manifest.ts';
-import type { Call } from '../../lib/sender.ts';
+import type { Command } from 'commander';
+import { packageName } from '../../lib/home.ts';
 import { formatSize } from '../../lib/utils.ts';
-import { callSurely } from '../session.ts';
-import type { Output } from '../world.ts';
-import { readPackage } from './read.ts';
+import { EXIT } from '../exit.ts';
+import { KEYS_OPTION, type KeyOptions, OfflineSigner, PASSPHRASE_OPTION } from '../keys/signer.ts';
+import { withSender } from '../session.ts';
+import { act, example, type Room } from '../world.ts';
+import { type PackageFile, readPackage } from './read.ts';
+import { signPackage } from './sign.ts';
+import { uploadPackage } from './upload.ts';
 
-export type Published = {
-  manifest: PackageManifest;
-  sha256: string;
-  size: number;
-  already: boolean;
-};
+type PublishOptions = KeyOptions & { sign: boolean };
 
-type Begun = { state: string; chunkBytes: number; missing: number[] };
-
-const IN_FLIGHT = 4;
-/** The dispatcher reads the whole package back before it says yes. */
-const FINISH_TIMEOUT_MS = 120_000;
-
-/** Uploads a package; begun before, it sends only the chunks that are missing. Progress goes to `output`. */
-export async function publishPackage(call: Call, file: string, output: Output): Promise<Published> {
-  const { manifest, sha256, size } = await readPackage(file);
-  const about = { manifest, sha256, size };
-  const begun = await callSurely<Begun>(call, 'begin_package', { manifest, sha256, size });
-  if (begun.state === 'ready') return { ...about, already: true };
-  const progress = progressOn(output, begun.missing.length, begun.chunkBytes);
-  await using handle = await open(file);
-  const waiting = begun.missing.values();
-  const send = async () => {
-    for (const index of waiting) {
-      const bytes = (await readChunk(handle, index, begun.chunkBytes)).toString('base64');
-      await callSurely(call, 'put_chunk', { sha256, index, bytes });
-      progress();
-    }
-  };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, send));
-  await callSurely(call, 'finish_package', { sha256 }, FINISH_TIMEOUT_MS);
-  return { ...about, already: false };
-}
-
-async function readChunk(handle: FileHandle, index: number, chunkBytes: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await handle.read(
-    Buffer.alloc(chunkBytes),
-    0,
-    chunkBytes,
-    index * chunkBytes,
+/** `mega package publish`: uploads a package, then signs it. */
+export function addPublish(group: Command, room: Room): void {
+  const publish = group
+    .command('publish <file>')
+    .description(
+      'upload a package, a release or a runtime, and sign it; run again, it goes on where it was interrupted',
+    )
+    .option(...KEYS_OPTION)
+    .option(...PASSPHRASE_OPTION)
+    .option('--no-sign', 'only upload: whoever holds the targets key publishes the same file again');
+  publish.action(
+    act<PublishOptions>(room, async (options, file) => {
+      const signer = options.sign ? OfflineSigner.of(room, options) : undefined;
+      const about = await readPackage(file!);
+      await signer?.unlock('targets'); // whoever enters the passphrase need not wait for the upload
+      return withSender(options, async (call) => {
+        const uploaded = await uploadPackage(call, file!, about, room.err);
+        if (!signer) room.out.write(`${titleOf(about)} is uploaded, and not signed yet\n`);
+        else room.out.write(publishedWords(about, (await signPackage(call, signer, about)) || uploaded));
+        return EXIT.good;
+      });
+    }),
   );
-  return buffer.subarray(0, bytesRead);
+  example(
+    publish,
+    'mega package publish dist/mega-1.1.0.tar.gz',
+    'mega package publish dist/mega-1.1.0.tar.gz --keys /media/keys',
+  );
 }
 
-const QUIET_MS = 2_000;
+function titleOf({ manifest }: PackageFile): string {
+  return manifest.name === 'mega' ? `mega ${packageName(manifest)}` : packageName(manifest);
+}
 
-/** Says nothing of what takes no time; then a line every two seconds. */
-function progressOn(output: Output, chunks: number, chunkBytes: number): () => void {
-  let done = 0;
-  let told = performance.now();
-  return () => {
-    done++;
-    if (performance.now() - told < QUIET_MS) return;
-    told = performance.now();
-    const percent = Math.floor((100 * done) / chunks);
-    output.write(`mega: ${percent} % of ${formatSize(chunks * chunkBytes)} sent\n`);
-  };
+function publishedWords(about: PackageFile, anew: boolean): string {
+  const { manifest, size } = about;
+  const next =
+    manifest.name === 'mega'
+      ? `mega upgrade --to ${packageName(manifest)} --on all`
+      : `mega package build --version <new> --runtime ${manifest.runtime}`;
+  const how = anew ? `is published (${formatSize(size)})` : 'is published already';
+  return `${titleOf(about)} ${how}\nNext: ${next}\n`;
 }

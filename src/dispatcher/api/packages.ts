@@ -8,6 +8,7 @@ import { beginUpload, finishUpload, receiveChunk } from '../packages/receive.ts'
 import { dropPackage } from '../packages/remove.ts';
 import { freeSlot } from '../store/downloads.ts';
 import { listPackages, type PackageRow } from '../store/packages.ts';
+import { isSigned } from '../trust/signed.ts';
 import { AGENT, ANYONE, fn, OPERATOR } from './function.ts';
 
 const named = {
@@ -21,6 +22,8 @@ const listed = z.object({
   sha256: z.string(),
   size: z.number(),
   state: z.string(),
+  /** By the offline keys; only then can it be ordered. */
+  signed: z.boolean(),
   createdAt: z.string(),
   createdBy: z.string(),
 });
@@ -71,11 +74,14 @@ export const packageFunctions = [
     callers: OPERATOR,
     input: z.object({}),
     output: z.array(listed),
-    handler: async (room) =>
-      (await listPackages(room.db)).map((row) => {
+    handler: async (room) => {
+      const targets = await room.metadata.signed();
+      return (await listPackages(room.db)).map((row) => {
         const { sha256, size, state, createdAt, createdBy } = row;
-        return { ...nameOf(row), sha256, size, state, createdAt: createdAt.toISOString(), createdBy };
-      }),
+        const signed = isSigned(targets, row);
+        return { ...nameOf(row), sha256, size, state, signed, createdAt: createdAt.toISOString(), createdBy };
+      });
+    },
   }),
   fn({
     name: 'begin_package',
@@ -101,7 +107,7 @@ export const packageFunctions = [
   }),
   fn({
     name: 'finish_package',
-    help: 'Checks the whole upload against its sha256; from then on the version can be ordered, or the runtime fetched.',
+    help: 'Checks the whole upload against its sha256; once it is signed, too (put_metadata), the version can be ordered, or the runtime fetched.',
     callers: OPERATOR,
     input: z.object({ sha256: schemas.sha256 }),
     output: z.object(named),

@@ -5,6 +5,7 @@ import { client_ping } from './client_ping.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
 import { hostFunctions } from './hosts.ts';
 import { jobFunctions } from './jobs.ts';
+import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
 import { taskFunctions } from './tasks.ts';
 
@@ -32,6 +33,7 @@ const all: Fn[] = [
   get_all_funcs,
   ...jobFunctions,
   ...hostFunctions,
+  ...metadataFunctions,
   ...packageFunctions,
   ...taskFunctions,
 ];

@@ -4,7 +4,7 @@ import { Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { codeOf, InputError, MegaError, UnavailableError } from '../errors.ts';
 import { readIfThere, removeFolder, writeDurably } from '../files.ts';
-import { verifySigned } from './metadata.ts';
+import { MAX_BYTES, verifySigned } from './metadata.ts';
 
 /**
  * A client of The Update Framework, on a folder of trusted metadata. The one owner of tuf-js.
@@ -28,7 +28,7 @@ const NAMES = ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json'];
 /** tuf-js thinks in URLs; only the last part of them is looked at. */
 const BASE_URL = 'https://metadata.invalid';
 /** Longer chains of roots than this are not walked in one go. */
-const LIMITS = { maxRootRotations: 64, rootMaxLength: 256 << 10, targetsMaxLength: 900 << 10 };
+const LIMITS = { maxRootRotations: 64, rootMaxLength: MAX_BYTES.root, targetsMaxLength: MAX_BYTES.targets };
 
 /**
  * Brings the folder up to date by the client workflow of the specification (5.3 to 5.6), and returns the text of the

@@ -64,6 +64,15 @@ export async function lockKey(key: KeyObject, passphrase: string): Promise<strin
     .encrypt(Buffer.from(passphrase.normalize('NFC'), 'utf8'));
 }
 
+/** Which key a locked file holds; undefined for a file that is none. */
+export function lockedKeyId(text: string): string | undefined {
+  try {
+    return kidOf(text.split('.')[0] ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
 /** Error: `bad_passphrase`, for a damaged file as well, since the two cannot be told apart. */
 export async function unlockKey(text: string, passphrase: string): Promise<KeyObject> {
   try {

@@ -26,6 +26,9 @@ export type Holders = { keys: KeyObject[]; threshold: number };
 /** What is signed of a file; `custom` is whatever its kind says. */
 export type Target = { path: string; length: number; sha256: string; custom: Record<string, unknown> };
 
+/** What a host reads of each: with the rest of a message, and JSON in JSON, less than a message may have. */
+export const MAX_BYTES = { root: 64 << 10, targets: 768 << 10 } as const;
+
 const SPECIFICATION = '1.0.31';
 
 type About = { version: number; expires: Date };
@@ -69,6 +72,15 @@ export function makeTimestamp(about: About, snapshotText: string): string {
   return textOf(new Metadata(new Timestamp({ ...stamped(about), snapshotMeta: new MetaFile({ version }) })));
 }
 
+/** The version of the targets that a snapshot names, or of the snapshot that a timestamp names. */
+export function namedIn(role: 'snapshot' | 'timestamp', text: string): number {
+  const { signed } = read(role, text);
+  const named =
+    role === 'snapshot' ? (signed as Snapshot).meta['targets.json'] : (signed as Timestamp).snapshotMeta;
+  if (!named) throw new InputError('bad_metadata', `this ${role}.json names nothing`);
+  return named.version;
+}
+
 /** Adds the signatures of these keys to those that are there. */
 export function sign(role: Role, text: string, keys: KeyObject[]): string {
   const metadata = read(role, text);
@@ -92,6 +104,17 @@ export function verifySigned(rootText: string, role: Role, text: string): void {
   } catch (cause) {
     throw new InputError('bad_metadata', `${role}.json: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** That this root follows that one, or, as the first, begins a chain: TUF 5.3.4 and 5.3.5. Error: `bad_metadata`. */
+export function verifyRoot(before: string | undefined, text: string): void {
+  const version = (before === undefined ? 0 : aboutOf('root', before).version) + 1;
+  const found = aboutOf('root', text).version;
+  if (found !== version) {
+    throw new InputError('bad_metadata', `root.json has version ${found} where ${version} should follow`);
+  }
+  if (before !== undefined) verifySigned(before, 'root', text);
+  verifySigned(text, 'root', text);
 }
 
 export function aboutOf(role: Role, text: string): About {
