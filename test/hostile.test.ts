@@ -377,7 +377,7 @@ function fakeRoom(root: string): { room: Room; args: UpgradeArgs } {
   const room = { home, version: '1.0.0', journal, clockOffsetMs: () => 0 } as unknown as Room;
   const trial = { starts: 1, seconds: 10, hangSeconds: 5 };
   const sizes = { sha256: '0'.repeat(64), size: 1, platforms: [here], runtime, runtimes: {} };
-  return { room, args: { to: '1.1.0', ...sizes, trial, expect: '1.0.0' } };
+  return { room, args: { to: '1.1.0', ...sizes, trial, downgrade: false, expect: '1.0.0' } };
 }
 
 function isThere(pid: number): boolean {

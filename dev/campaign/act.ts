@@ -143,7 +143,7 @@ export class Actor {
     if (one.kind === 'ping') await world.call('ping', { on });
     else if (one.kind === 'cancel') await this.#cancel(one.share ?? 0);
     else if (one.kind === 'upgrade.self') await this.#askForItself(this.#stage.machines[one.hosts[0]!]!, one);
-    else await world.call('client_upgrade', { to: one.to, on, trial: TRIAL });
+    else await world.call('client_upgrade', { to: one.to, on, trial: TRIAL, downgrade: true });
   }
 
   async #cancel(share: number): Promise<void> {

@@ -42,10 +42,12 @@ export function tellWhatNext(show: Show, stage: Stage, page: Page, versions: Ver
   const lines = [
     `cd ${quoted(root)}`,
     `export MEGA_CONFIG=${quoted(world.operatorConfig)}`,
+    `export MEGA_PASSPHRASE_FILE=${quoted(world.passphraseFile)}`,
     'bin/mega host list',
     'bin/mega ping --on all',
-    `bin/mega upgrade --to ${from} --on all`,
+    `bin/mega upgrade --to ${from} --on all --allow-downgrade`,
     'bin/mega job list',
+    'bin/mega keys show',
     'bin/mega --help',
     '# and as a host, which asks for its own upgrade:',
     `${quoted(agent!.home.loader)} upgrade --to ${to}`,

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { formatSize } from '../lib/utils.ts';
 import type { Package } from './answers.ts';
 import { EXIT } from './exit.ts';
+import { addMinimum } from './package/minimum.ts';
 import { addPublish } from './package/publish.ts';
 import { addRemove } from './package/remove.ts';
 import { buildRuntime, type RuntimeOptions } from './package/runtime.ts';
@@ -34,6 +35,7 @@ export function addPackage(program: Command, room: Room): void {
   );
   example(list, 'mega package list');
   addRemove(group, room);
+  addMinimum(group, room);
 }
 
 const COLUMNS: Column<Package>[] = [

@@ -4,6 +4,7 @@ import { addApi } from './api.ts';
 import { EXIT_HELP, exitCodeOf } from './exit.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
+import { addKeys } from './keys.ts';
 import { addPackage } from './package.ts';
 import { addPing } from './ping.ts';
 import { ownVersion } from './root.ts';
@@ -40,7 +41,7 @@ export function createProgram(room: Room): Command {
       outputError: (text, write) => write(`mega: ${oneLine(text)}; see --help\n`),
     })
     .addHelpText('after', HELP);
-  for (const add of [addUpgrade, addPing, addHost, addPackage, addJob, addTask, addApi, addSetup])
+  for (const add of [addUpgrade, addPing, addHost, addPackage, addKeys, addJob, addTask, addApi, addSetup])
     add(program, room);
   return program;
 }

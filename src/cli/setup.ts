@@ -13,6 +13,7 @@ import {
   operatorPermissions,
 } from '../lib/topology.ts';
 import { EXIT } from './exit.ts';
+import { type Count, MOST_KEYS } from './keys/first.ts';
 import { newPassphraseOf } from './keys/passphrase.ts';
 import { KEYS_FOLDER, type SetUpKeys, setUpKeys } from './keys/setup.ts';
 import { quoted } from './text.ts';
@@ -40,11 +41,19 @@ const wanted = z.object({
 });
 type Wanted = z.infer<typeof wanted>;
 
-type SetupOptions = Omit<Wanted, 'managementUrl' | 'databaseUrl'> & {
-  managementUrlFile: string;
-  passphraseFile?: string;
-  databaseUrlFile: string;
+type CountOptions = {
+  rootKeys: number;
+  rootThreshold: number;
+  targetsKeys: number;
+  targetsThreshold: number;
 };
+
+type SetupOptions = Omit<Wanted, 'managementUrl' | 'databaseUrl'> &
+  CountOptions & {
+    managementUrlFile: string;
+    passphraseFile?: string;
+    databaseUrlFile: string;
+  };
 
 /** `mega setup`: prepares a broker for a fleet. URLs hold passwords and so come from files: a command line is public. */
 export function addSetup(program: Command, room: Room): void {
@@ -68,6 +77,10 @@ export function addSetup(program: Command, room: Room): void {
       '--passphrase-file <file>',
       'holds the passphrase for the offline keys (default: it is asked for)',
     )
+    .option('--root-keys <number>', 'how many root keys to make', count, 1)
+    .option('--root-threshold <number>', 'how many of them must sign', count, 1)
+    .option('--targets-keys <number>', 'the same of those that sign packages', count, 1)
+    .option('--targets-threshold <number>', 'the same of those that sign packages', count, 1)
     .option('--out <folder>', 'where to write dispatcher.json, operator.json and the folder keys', '.')
     .option('--operator <name>', `the operator; the broker's user is ${OPERATOR_PREFIX}<name>`, 'admin')
     .option('--dispatcher-user <name>', "the dispatchers' user in the broker", DISPATCHER_USER);
@@ -76,10 +89,7 @@ export function addSetup(program: Command, room: Room): void {
       const urls = { managementUrl: secretFrom(managementUrlFile), databaseUrl: secretFrom(databaseUrlFile) };
       const to = check(wanted, { ...rest, ...urls });
       const out = writableFolder(to.out);
-      const trust = await setUpKeys(out, newPassphraseOf(room, passphraseFile), {
-        root: { keys: 1, threshold: 1 },
-        targets: { keys: 1, threshold: 1 },
-      });
+      const trust = await setUpKeys(out, newPassphraseOf(room, passphraseFile), countsOf(rest));
       const made = await prepareBroker({ ...to, out }, trust.dispatcher);
       room.out.write(`vhost ${made.vhost} is ready; ${made.users.join(' and ')} have new secrets.\n`);
       room.out.write('Whatever used earlier secrets of theirs must be started again with these:\n');
@@ -91,6 +101,17 @@ export function addSetup(program: Command, room: Room): void {
     }),
   );
   example(setup, 'mega setup --management-url-file admin.url --database-url-file db.url --out /etc/mega');
+}
+
+const count = wholeNumber(1, MOST_KEYS);
+
+function countsOf(options: CountOptions): { root: Count; targets: Count } {
+  const root = { keys: options.rootKeys, threshold: options.rootThreshold };
+  const targets = { keys: options.targetsKeys, threshold: options.targetsThreshold };
+  for (const { keys, threshold } of [root, targets]) {
+    if (threshold > keys) throw new InputError('bad_argument', `${threshold} of ${keys} keys cannot sign`);
+  }
+  return { root, targets };
 }
 
 /** Running it again is safe: what is there stays, and the users get new secrets. */

@@ -9,6 +9,7 @@ type UpgradeOptions = {
   to?: string;
   on: string[];
   watch: boolean;
+  allowDowngrade?: true;
   trialSeconds?: number;
   trialStarts?: number;
   trialHangSeconds?: number;
@@ -22,6 +23,7 @@ export function addUpgrade(program: Command, room: Room): void {
     .description('upgrade hosts to a published version, and watch')
     .option('--to <version>', 'the version (default: the newest that is published)')
     .requiredOption('--on <hosts>', 'a host, a pattern such as "db-*", or all; may be given again', collect)
+    .option('--allow-downgrade', 'take hosts that run a newer version back to this one, too')
     .option('--watch', 'watch until the job has ended (the default)', true)
     .option('--no-watch', 'only make the job')
     .option(
@@ -54,7 +56,8 @@ export function addUpgrade(program: Command, room: Room): void {
   );
 }
 
-function requestOf({ to, on, trialSeconds, trialStarts, trialHangSeconds }: UpgradeOptions): object {
+function requestOf(options: UpgradeOptions): object {
+  const { to, on, allowDowngrade: downgrade, trialSeconds, trialStarts, trialHangSeconds } = options;
   const trial = { seconds: trialSeconds, starts: trialStarts, hangSeconds: trialHangSeconds };
-  return { to, on, trial }; // JSON drops what was not given
+  return { to, on, trial, downgrade }; // JSON drops what was not given
 }

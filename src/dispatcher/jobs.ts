@@ -51,11 +51,11 @@ export function planUpgrade(
   moving: Set<string>,
   to: ReleaseRow,
   published: PackageRow[],
-  trial: Trial,
+  how: Pick<UpgradeArgs, 'trial' | 'downgrade'>,
 ): NewTask[] {
   const { platforms, runtime } = to.manifest;
   const runtimes = runtimesOf(to, published);
-  const about = { to: to.name, sha256: to.sha256, size: to.size, platforms, runtime, runtimes, trial };
+  const about = { to: to.name, sha256: to.sha256, size: to.size, platforms, runtime, runtimes, ...how };
   return hosts.map((host) => {
     const there = host.version === to.name && !moving.has(host.id);
     const expect = moving.has(host.id) ? null : host.version;
@@ -70,24 +70,37 @@ export function planUpgrade(
   });
 }
 
-export type UpgradeRequest = { to?: string | undefined; on: string[]; trial: Trial };
+export type UpgradeRequest = { to?: string | undefined; on: string[]; trial: Trial; downgrade: boolean };
 
 /** Makes an upgrade job; the same call asked again finds the same job. Without `to`: to the newest version. */
 export async function startUpgrade(context: Context, request: UpgradeRequest, asked: Asked): Promise<string> {
   const { db } = context;
-  const { on, trial } = request;
+  const { on, trial, downgrade } = request;
   const targets = await context.metadata.signed();
   const uploaded = (await listPackages(db)).filter((one) => one.state === 'ready');
   const published = uploaded.filter((one) => isSigned(targets, one));
   const wanted = wantedRelease(published, uploaded, request.to);
   requireMinimum(targets, wanted.name);
   const hosts = selectHosts(await allHosts(db), on);
-  const tasks = planUpgrade(hosts, await hostsMoving(db), wanted, published, trial);
+  if (!downgrade) requireForward(hosts, wanted.name);
+  const tasks = planUpgrade(hosts, await hostsMoving(db), wanted, published, { trial, downgrade });
   // Longer than a fleet waits for its turns to download, and than any trial with its three arbitrations: the host's own
   // verdict is to come first.
   const timeoutMs = 2 * 3_600_000 + 4 * trial.seconds * 1000;
-  const args = { to: wanted.name, trial };
+  const args = { to: wanted.name, trial, ...(downgrade ? { downgrade } : {}) };
   return start(context, { type: 'client_upgrade', args, tasks, timeoutMs }, on, asked);
+}
+
+/** Pure. Error: `downgrade`. */
+function requireForward(hosts: HostRow[], to: string): void {
+  const newer = hosts.filter(({ version }) => version !== null && compareVersions(version, to) > 0);
+  const [first] = newer;
+  if (!first) return;
+  const count = newer.length === 1 ? 'one host runs' : `${newer.length} hosts run`;
+  throw new InputError(
+    'downgrade',
+    `${count} a newer version than ${to}, such as ${first.id} with ${first.version}: to take them back, ask for it (mega upgrade --allow-downgrade)`,
+  );
 }
 
 function wantedRelease(published: PackageRow[], uploaded: PackageRow[], version?: string): ReleaseRow {

@@ -35,9 +35,9 @@ export type JobView = { id: string; state: string; counts: Record<string, number
 /** Budgets that a test can wait for. */
 export const QUICK_TRIAL = { starts: 3, seconds: 20, hangSeconds: 5 };
 
-/** Orders an upgrade and returns its job. */
+/** Orders an upgrade, or the way back, and returns its job. */
 export async function upgrade(world: World, to: string, on: string[], trial = QUICK_TRIAL): Promise<string> {
-  return (await world.call<{ job: string }>('client_upgrade', { to, on, trial })).job;
+  return (await world.call<{ job: string }>('client_upgrade', { to, on, trial, downgrade: true })).job;
 }
 
 /** Waits for the end of a job; its tasks by host. */

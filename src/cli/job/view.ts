@@ -57,10 +57,11 @@ export function screenView(output: Output): View {
   };
 }
 
-/** `upgrade to 1.1.0 on all`: as its command reads. */
+/** `upgrade to 1.1.0 on all`: as its command reads; a downgrade that was asked for is called so. */
 export function whatOf(job: Job): string {
   const to = typeof job.args.to === 'string' ? ` to ${job.args.to}` : '';
-  return clean(`${job.type.replace(/^client_/, '')}${to} on ${job.target}`);
+  const downgrade = job.args.downgrade === true ? ' (downgrade allowed)' : '';
+  return clean(`${job.type.replace(/^client_/, '')}${to}${downgrade} on ${job.target}`);
 }
 
 export function countsOf(counts: Record<string, number>): string {

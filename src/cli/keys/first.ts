@@ -6,11 +6,13 @@ import { lockKey } from '../../lib/trust/jose.ts';
 import { newKey } from '../../lib/trust/keys.ts';
 import { makeRoot, makeTargets, sign } from '../../lib/trust/metadata.ts';
 import { orderKeyTarget } from '../../lib/trust/targets.ts';
+import type { OnlineKeys } from './dispatcherfile.ts';
 import { KeyFolder } from './folder.ts';
 import { expiry } from './life.ts';
 import type { Passphrase } from './passphrase.ts';
 
-export type OnlineKeys = { online: KeyObject; orders: KeyObject };
+export const MOST_KEYS = 20;
+
 export type Count = { keys: number; threshold: number };
 
 /**
@@ -23,7 +25,8 @@ export async function firstKeys(
   passphrase: Passphrase,
   counts: { root: Count; targets: Count },
 ): Promise<{ folder: KeyFolder; made: boolean }> {
-  if (readIfThere(join(path, 'root.json')) !== undefined) return { folder: new KeyFolder(path), made: false };
+  if (readIfThere(join(path, 'root.json')) !== undefined)
+    return { folder: KeyFolder.open(path), made: false };
   const secret = await passphrase();
   const beside = `${path}.new`;
   removeFolder(beside);
@@ -43,7 +46,7 @@ export async function firstKeys(
   writeDurably(join(beside, 'targets.json'), signed.targets);
   renameSync(beside, path);
   syncFolder(dirname(path));
-  return { folder: new KeyFolder(path), made: true };
+  return { folder: KeyFolder.open(path), made: true };
 }
 
 function firstMetadata(

@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../lib/errors.ts';
-import { readIfThere, renameDurably, unlessMissing, writeDurably } from '../../lib/files.ts';
+import { readIfThere, removeDurably, renameDurably, unlessMissing, writeDurably } from '../../lib/files.ts';
 import { lockedKeyId } from '../../lib/trust/jose.ts';
 import { aboutOf } from '../../lib/trust/metadata.ts';
 
@@ -10,7 +10,8 @@ import { aboutOf } from '../../lib/trust/metadata.ts';
  *
  *     root-1.key, targets-1.key     locked with the folder's passphrase
  *     1.root.json, 2.root.json      every root that ever was; hosts walk from one to the next
- *     root.json, targets.json       the newest
+ *     targets.json, root.json       the newest; the latter is a copy, for whoever wants it by that name
+ *     pending-root.json             what waits for the signatures of keys that are elsewhere
  *
  * It may be copied, and keys may be moved to folders of other people: what is missing here is fetched from the
  * dispatcher and verified, and what was signed here and did not arrive there is sent when a command runs next.
@@ -23,14 +24,22 @@ const KEY_NAME = /^[a-z]+-\d{1,4}\.key$/;
 export class KeyFolder {
   readonly path: string;
 
-  /** Error: `no_keys`, for a folder that is none of ours. */
   constructor(path: string) {
     this.path = path;
-    if (this.#read('root.json') !== undefined) return;
+  }
+
+  /** Error: `no_keys`, for a folder that is none of ours. */
+  static open(path: string): KeyFolder {
+    const folder = new KeyFolder(path);
+    if (folder.exists && folder.roots().length > 0) return folder;
     throw new InputError(
       'no_keys',
-      `${path} is no folder of offline keys (it has no root.json): name it with --keys or $MEGA_KEYS; mega setup makes one`,
+      `${path} is no folder of offline keys (it has no 1.root.json): name it with --keys or $MEGA_KEYS; mega setup makes one`,
     );
+  }
+
+  get exists(): boolean {
+    return existsSync(this.path);
   }
 
   /** Every root that is here, oldest first. */
@@ -42,7 +51,7 @@ export class KeyFolder {
   }
 
   root(): string {
-    return this.#read('root.json')!;
+    return this.roots().at(-1)!;
   }
 
   targets(): string | undefined {
@@ -68,6 +77,42 @@ export class KeyFolder {
 
   saveTargets(text: string): void {
     this.save('targets.json', text);
+  }
+
+  /** Those that were signed here and will never be in use. */
+  forgetRootsAfter(version: number): void {
+    const roots = this.roots();
+    this.save('root.json', roots[version - 1]!);
+    for (let one = roots.length; one > version; one--) removeDurably(join(this.path, `${one}.root.json`));
+  }
+
+  pendingName(role: 'root' | 'targets'): string {
+    return `pending-${role}.json`;
+  }
+
+  pending(role: 'root' | 'targets'): string | undefined {
+    return this.#read(this.pendingName(role));
+  }
+
+  savePending(role: 'root' | 'targets', text: string): void {
+    this.save(this.pendingName(role), text);
+  }
+
+  removePending(role: 'root' | 'targets'): void {
+    removeDurably(join(this.path, this.pendingName(role)));
+  }
+
+  /** A new key, under the next number that is free. Answers the file's name. */
+  addKey(kind: string, locked: string): string {
+    const taken = new Set(readdirSync(this.path));
+    let number = 1;
+    while (taken.has(`${kind}-${number}.key`)) number++;
+    this.save(`${kind}-${number}.key`, `${locked}\n`);
+    return `${kind}-${number}.key`;
+  }
+
+  removeKey(name: string): void {
+    removeDurably(join(this.path, name));
   }
 
   /** Two commands may work in one folder at the same time: each writes beside under a name of its own. */

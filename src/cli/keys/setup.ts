@@ -5,7 +5,8 @@ import { InputError } from '../../lib/errors.ts';
 import { readIfThere, writeDurably } from '../../lib/files.ts';
 import { keyFromBase64, keyId, keyToBase64, newKey } from '../../lib/trust/keys.ts';
 import { holdersOf } from '../../lib/trust/metadata.ts';
-import { type Count, firstKeys, type OnlineKeys } from './first.ts';
+import type { OnlineKeys } from './dispatcherfile.ts';
+import { type Count, firstKeys } from './first.ts';
 import type { Passphrase } from './passphrase.ts';
 
 export const KEYS_FOLDER = 'keys';

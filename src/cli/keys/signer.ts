@@ -5,7 +5,7 @@ import { unlockKey } from '../../lib/trust/jose.ts';
 import { keyId } from '../../lib/trust/keys.ts';
 import { holdersOf, type Role, sign } from '../../lib/trust/metadata.ts';
 import type { Globals, Room } from '../world.ts';
-import { KeyFolder } from './folder.ts';
+import { type KeyFile, KeyFolder } from './folder.ts';
 import { type Passphrase, passphraseOf } from './passphrase.ts';
 
 export type KeyOptions = { keys?: string; passphraseFile?: string };
@@ -22,26 +22,26 @@ export const PASSPHRASE_OPTION = [
 /** Signs with the keys of one folder; each is unlocked when it is needed first, which takes a third of a second. */
 export class OfflineSigner {
   readonly folder: KeyFolder;
-  #passphrase: Passphrase;
+  readonly passphrase: Passphrase;
   #unlocked = new Map<string, Promise<KeyObject>>();
 
   constructor(folder: KeyFolder, passphrase: Passphrase) {
     this.folder = folder;
-    this.#passphrase = passphrase;
+    this.passphrase = passphrase;
   }
 
   /** As the options of a command say. Error: `no_keys`. */
   static of(room: Pick<Room, 'askSecret'>, options: KeyOptions & Pick<Globals, 'config'>): OfflineSigner {
     const named = options.keys ?? keySettings().keys;
     const path = named === undefined ? loadClientConfig(options.config).keys : resolve(named);
-    return new OfflineSigner(new KeyFolder(path), passphraseOf(room, options.passphraseFile));
+    return new OfflineSigner(KeyFolder.open(path), passphraseOf(room, options.passphraseFile));
   }
 
   /** Those of the keys that one of these roots names for the role and that are here. Error: `bad_passphrase`. */
   keysFor(role: Role, roots: string[]): Promise<KeyObject[]> {
     const wanted = new Set(roots.flatMap((root) => holdersOf(root)[role].keys.map(keyId)));
     const files = this.folder.keyFiles().filter((file) => wanted.has(file.id));
-    return Promise.all(files.map(({ id, text }) => this.#unlock(id, text)));
+    return Promise.all(files.map((file) => this.unlockFile(file)));
   }
 
   /** Has the passphrase entered now, where a key of the role is here. */
@@ -54,9 +54,8 @@ export class OfflineSigner {
     return sign(role, text, await this.keysFor(role, roots));
   }
 
-  #unlock(id: string, text: string): Promise<KeyObject> {
-    const key =
-      this.#unlocked.get(id) ?? this.#passphrase().then((passphrase) => unlockKey(text, passphrase));
+  unlockFile({ id, text }: KeyFile): Promise<KeyObject> {
+    const key = this.#unlocked.get(id) ?? this.passphrase().then((passphrase) => unlockKey(text, passphrase));
     this.#unlocked.set(id, key);
     return key;
   }

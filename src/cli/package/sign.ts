@@ -2,7 +2,7 @@ import { InputError } from '../../lib/errors.ts';
 import type { Call } from '../../lib/sender.ts';
 import type { Target } from '../../lib/trust/metadata.ts';
 import { packageTarget } from '../../lib/trust/targets.ts';
-import { changeTargets } from '../keys/repository.ts';
+import { changeTargets } from '../keys/change.ts';
 import type { OfflineSigner } from '../keys/signer.ts';
 import type { PackageFile } from './read.ts';
 

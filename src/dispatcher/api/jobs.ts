@@ -30,16 +30,22 @@ const told = (row: JobRow) => ({
 export const jobFunctions = [
   fn({
     name: 'client_upgrade',
-    help: 'Upgrades hosts to a published version (without "to": the newest). An operator names the hosts; a host that calls it upgrades itself.',
+    help: 'Upgrades hosts to a published version (without "to": the newest). Hosts that run a newer one go back only with "downgrade". An operator names the hosts; a host that calls it upgrades itself.',
     callers: ANYONE,
-    input: z.object({ to: schemas.version.optional(), on: on.optional(), trial: trialWanted }),
+    input: z.object({
+      to: schemas.version.optional(),
+      on: on.optional(),
+      trial: trialWanted,
+      downgrade: z.boolean().default(false),
+    }),
     output: z.object({ job: z.string(), task: z.string().optional() }),
     handler: async (room, input, caller) => {
       const self = caller.role === 'agent';
       const hosts = self ? [caller.id] : input.on;
       if (!hosts) throw new InputError('bad_argument', 'on: name the hosts, or "all"');
-      const { to, trial } = input;
-      const id = await startUpgrade(room, { to, trial, on: hosts }, { by: caller.id, key: caller.key });
+      const { to, trial, downgrade } = input;
+      const request = { to, trial, downgrade, on: hosts };
+      const id = await startUpgrade(room, request, { by: caller.id, key: caller.key });
       room.kick();
       if (!self) return { job: id };
       const [task] = await listTasks(room.db, { job: id, after: '', limit: 1 });

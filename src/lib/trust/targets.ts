@@ -41,14 +41,21 @@ export function packageIn(targets: Target[], path: string) {
   return { sha256: found.sha256, size: found.length, manifest: manifest.data };
 }
 
+/** A package's name (`1.1.0`, `node-24.21.0-linux-x64`); undefined of what is no package. */
+export function packageNamed({ path }: Target): string | undefined {
+  return /^(?:mega-)?(.+)\.tar\.gz$/.exec(path)?.[1];
+}
+
 export function orderKeyTarget(key: KeyObject): Target {
   return { ...fileOf(`${ORDER_KEYS}${keyId(key)}.pub`, publicHex(key)), custom: { public: publicHex(key) } };
 }
 
+export const isOrderKey = ({ path }: Target): boolean => path.startsWith(ORDER_KEYS);
+
 /** Whose orders are obeyed, by key id. */
 export function orderKeysIn(targets: Target[]): Map<string, KeyObject> {
   const keys = targets
-    .filter(({ path }) => path.startsWith(ORDER_KEYS))
+    .filter(isOrderKey)
     .map(({ custom }) => publicHalf(publicFromHex(orderKey.parse(custom).public)));
   return new Map(keys.map((key) => [keyId(key), key]));
 }

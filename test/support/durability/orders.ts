@@ -16,5 +16,6 @@ export const upgrade: UpgradeArgs = {
   runtime: 'node-24.0.0',
   runtimes: {},
   trial: { starts: 2, seconds: 60, hangSeconds: 30 },
+  downgrade: false,
   expect: null,
 };
