@@ -5,17 +5,18 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import type { AgentProcess } from '../dev/world/agent.ts';
 import { until } from '../dev/world/until.ts';
-import type { Room } from '../src/agent/room.ts';
-import { preflight, type Refusal } from '../src/agent/upgrade/preflight.ts';
+import { runHooks } from '../src/agent/upgrade/hooks.ts';
+import type { Refusal } from '../src/agent/upgrade/refusal.ts';
 import { buildPackage } from '../src/cli/package/build.ts';
 import { homeAt } from '../src/lib/home.ts';
 import { hashPassword } from '../src/lib/management.ts';
-import type { UpgradeArgs } from '../src/lib/messages.ts';
-import { EXCHANGE, operatorPermissions } from '../src/lib/topology.ts';
+import { operatorPermissions } from '../src/lib/topology.ts';
+import { signBody } from '../src/lib/trust/jose.ts';
 import { platform, uuidv7 } from '../src/lib/utils.ts';
 import { scratch } from './support/cli.ts';
 import { cannotMount, fill, remounted, smallDisk } from './support/mounts.ts';
 import { addCheck, exitOf, falseOrder, rewrite } from './support/orders.ts';
+import { orderKeyOf, sendBody } from './support/outage-once.ts';
 import { dispatcherBroker } from './support/stream.ts';
 import { ended, type TaskView, told, upgrade, useWorld } from './support/world.ts';
 
@@ -131,10 +132,10 @@ describe('bad input and bad luck', { concurrency: 3 }, () => {
           'rejected',
           /runtime node-99\.0\.0-\S+ is neither on this host nor published: `mega package build-runtime`/,
         ],
-        [{ sha256: '0'.repeat(64) }, 'failed', /no published package has sha256 0{64}/],
-        [{ size: 4_000 }, 'failed', /artifact of another size/],
+        [{ sha256: '0'.repeat(64) }, 'rejected', /another 1\.1\.0 than the one that was signed/],
+        [{ size: 4_000 }, 'rejected', /another 1\.1\.0 than the one that was signed/],
         [{ size: 2 ** 40 }, 'rejected', /has \S+ \S+ free, 6\.0 TB are needed: free some/],
-        [{ to: '1.0.7' }, 'failed', /the package says it is 1\.1\.0, not 1\.0\.7/],
+        [{ to: '1.0.7' }, 'rejected', /1\.0\.7 is not among the signed packages/],
         [{ to: '../x' }, 'failed', /to: a version such as 1\.4\.0/],
       ];
       await agent.stop();
@@ -335,13 +336,13 @@ describe('bad input and bad luck', { concurrency: 3 }, () => {
     test('that gets what is no order: it is parked, and the next order is obeyed', async () => {
       const agent = await joined('junk');
       await using broker = await dispatcherBroker(world());
-      const order = { v: 1, task: uuidv7(), host: 'another', type: 'ping', args: {}, timeoutMs: 1000 };
+      const about = { v: 1, task: uuidv7(), host: 'another', sequence: 1, type: 'ping', args: {} };
+      const order = { ...about, timeoutMs: 1000 };
+      const key = orderKeyOf(world());
       const bodies = ['', 'not JSON', '{}', JSON.stringify({ ...order, issued: 0, expires: Date.now() * 2 })];
-      for (const body of bodies) {
-        await broker.publish({
-          ...{ exchange: EXCHANGE.task, key: agent.id, type: 'order' },
-          ...{ messageId: uuidv7(), body: Buffer.from(body), mandatory: true },
-        });
+      for (const text of bodies) {
+        const body = Buffer.from(text);
+        await sendBody(broker, agent.id, body, { jws: await signBody(body, key) });
       }
       await agent.untilLogged(/an order for another came to /);
       const parked = () => agent.log().match(/a message in our queue cannot be used/g)?.length;
@@ -354,31 +355,16 @@ describe('bad input and bad luck', { concurrency: 3 }, () => {
 describe('a check of the host that does not end', () => {
   test('is killed at its limit, and postpones the upgrade', async () => {
     using folder = scratch();
-    const { room, args } = fakeRoom(folder.path);
-    const agent = { home: room.home } as AgentProcess;
+    const home = homeAt(folder.path);
+    const agent = { home } as AgentProcess;
     addCheck(agent, 'hangs', "trap '' TERM; while :; do sleep 1; done");
-    await assert.rejects(preflight(room, args, new AbortController().signal, 300), (error: Refusal) => {
+    await assert.rejects(runHooks(home, new AbortController().signal, 300), (error: Refusal) => {
       assert.equal(error.postponed, true);
       assert.match(error.message, /the check hangs says not now: it did not end within 0\.3 s/);
       return true;
     });
   });
 });
-
-/** A host on which nothing stands in the way of an upgrade from 1.0.0 to 1.1.0. */
-function fakeRoom(root: string): { room: Room; args: UpgradeArgs } {
-  const home = homeAt(root);
-  const runtime = `node-${process.versions.node}`;
-  for (const folder of [home.release('1.0.0'), join(home.runtime(`${runtime}-${here}`), 'bin')])
-    mkdirSync(folder, { recursive: true });
-  symlinkSync(process.execPath, join(home.runtime(`${runtime}-${here}`), 'bin', 'node'));
-  symlinkSync('releases/1.0.0', home.current);
-  const journal = { skipped: () => undefined };
-  const room = { home, version: '1.0.0', journal, clockOffsetMs: () => 0 } as unknown as Room;
-  const trial = { starts: 1, seconds: 10, hangSeconds: 5 };
-  const sizes = { sha256: '0'.repeat(64), size: 1, platforms: [here], runtime, runtimes: {} };
-  return { room, args: { to: '1.1.0', ...sizes, trial, downgrade: false, expect: '1.0.0' } };
-}
 
 function isThere(pid: number): boolean {
   try {

@@ -10,6 +10,7 @@ import { readIfThere } from '../src/lib/files.ts';
 import { homeAt } from '../src/lib/home.ts';
 import { encode, MAX_BODY_BYTES } from '../src/lib/messages.ts';
 import { hostQueue } from '../src/lib/topology.ts';
+import { signBody } from '../src/lib/trust/jose.ts';
 import { uuidv7 } from '../src/lib/utils.ts';
 import { holdInPreflight, letGo } from './support/outage.ts';
 import { untilQueuesAreEmpty } from './support/outage-broker.ts';
@@ -18,6 +19,7 @@ import {
   asHost,
   closeConnections,
   messagesIn,
+  orderKeyOf,
   orderOf,
   say,
   sendOrder,
@@ -65,12 +67,12 @@ describe('a task takes effect once and is recorded once', () => {
     await host('a').stop();
     const job = await ping('a');
     const { id: task } = await taskOf(job, 'a');
-    const order = await orderOf(db, task);
-    await sendOrder(dispatcher, order);
-    await sendOrder(dispatcher, order);
+    const [order, key] = [await orderOf(db, task), orderKeyOf(world())];
+    await sendOrder(dispatcher, order, key);
+    await sendOrder(dispatcher, order, key);
     await host('a').start();
     assert.equal(said((await ended(world(), job)).get(id('a'))), 'succeeded');
-    await sendOrder(dispatcher, order);
+    await sendOrder(dispatcher, order, key);
     await pinged('a');
     assert.equal(said((await tasksOf(world(), job)).get(id('a'))), 'succeeded');
   });
@@ -80,12 +82,12 @@ describe('a task takes effect once and is recorded once', () => {
     await host('b').stop();
     const job = await upgrade(world(), '1.1.0', [id('b')]);
     const { id: task } = await taskOf(job, 'b');
-    const order = await orderOf(db, task);
-    await sendOrder(dispatcher, order);
-    await sendOrder(dispatcher, order);
+    const [order, key] = [await orderOf(db, task), orderKeyOf(world())];
+    await sendOrder(dispatcher, order, key);
+    await sendOrder(dispatcher, order, key);
     await host('b').start();
     assert.equal(said((await ended(world(), job)).get(id('b'))), `accepted running ${PREPARED}`);
-    await sendOrder(dispatcher, order);
+    await sendOrder(dispatcher, order, key);
     await pinged('b');
     assert.equal(said((await tasksOf(world(), job)).get(id('b'))), `accepted running ${PREPARED}`);
     assert.deepEqual(startsOf('b'), ['1.0.0', '1.0.0', '1.1.0']);
@@ -220,8 +222,9 @@ describe('a task takes effect once and is recorded once', () => {
   test("what cannot be read in a host's own queue is parked with its reason and sender", async () => {
     await using dispatcher = await asDispatcher(world());
     const now = Date.now();
-    const order = { v: 1, task: uuidv7(), host: id('a'), type: 'ping', args: {}, timeoutMs: 10_000 };
-    const good = { ...order, issued: now, expires: now + 60_000 };
+    const key = orderKeyOf(world());
+    const about = { v: 1, task: uuidv7(), host: id('a'), sequence: 1, type: 'ping', args: {} };
+    const good = { ...about, timeoutMs: 10_000, issued: now, expires: now + 60_000 };
     const bodies = [
       Buffer.from('{ this is not JSON'),
       Buffer.alloc(MAX_BODY_BYTES + 1, ' '),
@@ -230,7 +233,8 @@ describe('a task takes effect once and is recorded once', () => {
     ];
     for (const body of bodies) {
       const address = { exchange: '', key: hostQueue(id('a')), type: 'order', mandatory: true };
-      await dispatcher.publish({ ...address, messageId: uuidv7(), body });
+      const headers = { jws: await signBody(body, key) };
+      await dispatcher.publish({ ...address, messageId: uuidv7(), headers, body });
     }
     const dead = await takeDead(dispatcher, 4);
     assert.deepEqual([...new Set(dead.map((one) => one.sender))], [dispatcher.user]);

@@ -7,6 +7,7 @@ import { startProcess } from '../../dev/servers/process.ts';
 import { until } from '../../dev/world/until.ts';
 import { type Conn, conn } from '../../src/lib/conn.ts';
 import { type Call, openSender } from '../../src/lib/sender.ts';
+import { keyFromBase64, publicHex } from '../../src/lib/trust/keys.ts';
 import { ownCpuMs, processIn } from '../measure.ts';
 import type { Servers, Stage } from '../suite.ts';
 import { Fleet, type FleetOptions } from './fleet.ts';
@@ -67,8 +68,8 @@ export class Arena implements AsyncDisposable {
   }
 
   /** Resolves when the dispatcher has heard them all. The caller disposes of them. */
-  async startHosts(options: Omit<FleetOptions, 'amqpPort'>): Promise<Fleet> {
-    const fleet = await Fleet.start({ ...options, amqpPort: this.amqpPort });
+  async startHosts(options: Omit<FleetOptions, 'amqpPort' | 'orderKey'>): Promise<Fleet> {
+    const fleet = await Fleet.start({ ...options, amqpPort: this.amqpPort, orderKey: this.#orderKey() });
     await this.untilOnline(options.ids.length);
     return fleet;
   }
@@ -79,6 +80,12 @@ export class Arena implements AsyncDisposable {
       return Number(row?.n) >= count;
     };
     await until(`${count} hosts to be online`, online, { deadlineMs: ONLINE_MS });
+  }
+
+  #orderKey(): string {
+    const text = readFileSync(join(this.folder, 'dispatcher.json'), 'utf8');
+    const { keys } = JSON.parse(text) as { keys: { orders: string } };
+    return publicHex(keyFromBase64(keys.orders));
   }
 
   burnt(): Burnt {

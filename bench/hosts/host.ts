@@ -11,6 +11,7 @@ import { Broker } from '../../src/lib/broker.ts';
 import { homeAt } from '../../src/lib/home.ts';
 import { createLogger } from '../../src/lib/logs.ts';
 import { caller } from '../../src/lib/sender.ts';
+import { keyId, publicFromHex } from '../../src/lib/trust/keys.ts';
 import { fleetUrl } from './names.ts';
 
 const VERSION = '1.0.0';
@@ -22,6 +23,8 @@ export type HostOptions = {
   /** A path, or `:memory:`. */
   journal: string;
   heartbeatMs: number;
+  /** The public half of the key by which the dispatcher signs. */
+  orderKey: string;
   /** Called with a task's id each time that `noop` runs. */
   onRun: (task: string) => void;
 };
@@ -50,7 +53,7 @@ export class SimulatedHost implements AsyncDisposable {
     let hello: Hello | undefined;
     const room: Room = {
       ...{ config, home: config.home, host: options.id, version: VERSION, boot: randomUUID() },
-      ...{ broker, journal, logger, call: caller(broker) },
+      ...{ broker, journal, logger, call: caller(broker), trust: trusting(options.orderKey) },
       clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
       restart: () => undefined,
     };
@@ -72,6 +75,13 @@ export class SimulatedHost implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#opened.disposeAsync();
   }
+}
+
+/** Believes one key; there is nothing to be upgraded to. */
+function trusting(orderKey: string): Room['trust'] {
+  const key = publicFromHex(orderKey);
+  const id = keyId(key);
+  return { keyOf: async (kid) => (kid === id ? key : undefined), targets: async () => [] };
 }
 
 /** Does nothing, and is written down like all that has an effect. */

@@ -12,11 +12,12 @@ const SOON_MS = 50;
 const answered = z.object({ time: z.number(), probed: z.boolean(), steadyMs: z.number() });
 export type Answered = z.infer<typeof answered>;
 
-/** Says hello and returns the dispatcher's answer; with `trial`, asks for the probe of that upgrade. */
+/** Says hello and returns the dispatcher's signed answer; with `trial`, asks for the probe of that upgrade. */
 export async function sayHello(room: Room, trial?: string): Promise<Answered> {
   const { boot, version } = room;
   const args = { boot, version, platform: platform(), ...(trial ? { trial } : {}) };
-  return check(answered, await room.call('client_ping', args, { timeoutMs: ANSWER_MS }));
+  const options = { timeoutMs: ANSWER_MS, signedBy: room.trust.keyOf };
+  return check(answered, await room.call('client_ping', args, options));
 }
 
 /**
@@ -64,6 +65,7 @@ export class Hello {
         const sent = Date.now();
         const { time } = await sayHello(this.#room);
         this.clockOffsetMs = Math.round(time - (sent + Date.now()) / 2);
+        this.#room.logger.info({ clockOffsetMs: this.clockOffsetMs }, 'greeted by the dispatcher');
         return;
       } catch (error) {
         this.#room.logger.warn({ error: describe(error) }, 'no dispatcher has answered yet');

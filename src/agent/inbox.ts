@@ -1,7 +1,8 @@
-import { describe, MegaError } from '../lib/errors.ts';
+import { describe, MegaError, UnavailableError } from '../lib/errors.ts';
 import { decode, encode, type Order, order } from '../lib/messages.ts';
 import { type Incoming, Subscription } from '../lib/subscription.ts';
 import { EXCHANGE, hostQueue, upKey } from '../lib/topology.ts';
+import { verifyBody } from '../lib/trust/jose.ts';
 import { uuidv7 } from '../lib/utils.ts';
 import { tell } from './outbox.ts';
 import type { Room } from './room.ts';
@@ -11,6 +12,8 @@ import { bodyOf } from './said.ts';
 const PREFETCH = 50;
 const MAX_PARKED_BYTES = 4096;
 const PAUSE_MS = 5_000;
+/** How far the dispatcher's clock may be ahead of what we think it is. */
+const SKEW_MS = 60_000;
 
 /**
  * Takes orders from this host's own queue: read, written into the journal, acknowledged, then run. Early
@@ -28,6 +31,8 @@ export class Inbox {
   #runner: Runner;
   #on: Listeners;
   #subscription: Subscription;
+  /** One after the other, as they came: of two orders the later one wins. */
+  #taking: Promise<void> = Promise.resolve();
 
   constructor(room: Room, runner: Runner, listeners: Listeners) {
     this.#room = room;
@@ -37,7 +42,9 @@ export class Inbox {
     this.#subscription = new Subscription(
       room.broker,
       { queue, prefetch: PREFETCH, exclusive: true, onTrouble: (error) => this.#trouble(error) },
-      (message) => this.#take(message),
+      (message) => {
+        this.#taking = this.#taking.then(() => this.#take(message));
+      },
     );
   }
 
@@ -48,14 +55,17 @@ export class Inbox {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#subscription.close();
+    await this.#taking;
   }
 
-  #take(message: Incoming): void {
+  /** Never rejects. */
+  async #take(message: Incoming): Promise<void> {
     let read: Order;
     try {
-      read = this.#read(message);
+      read = await this.#read(message);
     } catch (error) {
-      void this.#park(message, describe(error));
+      if (error instanceof UnavailableError) this.#notYet(message, error);
+      else void this.#park(message, describe(error));
       return;
     }
     if (read.expires < Date.now() + this.#room.clockOffsetMs()) {
@@ -93,13 +103,22 @@ export class Inbox {
     message.ack();
   }
 
-  /** The one place where orders come in, and so the one where their signature will be checked. */
-  #read(message: Incoming): Order {
+  /** The one place where orders come in (I4). Unavailable: who has signed it cannot be found out now. */
+  async #read(message: Incoming): Promise<Order> {
+    const { host, trust, clockOffsetMs } = this.#room;
+    await verifyBody(message.body, message.headers.jws, trust.keyOf);
     const read = decode(order, message.body);
-    if (read.host !== this.#room.host) {
-      throw new MegaError('wrong_host', `an order for ${read.host} came to ${this.#room.host}`);
+    if (read.host !== host) throw new MegaError('wrong_host', `an order for ${read.host} came to ${host}`);
+    if (read.issued > Date.now() + clockOffsetMs() + SKEW_MS) {
+      throw new MegaError('not_yet_valid', `an order that begins at ${new Date(read.issued).toISOString()}`);
     }
     return read;
+  }
+
+  /** It stays with the broker: an outage is no reason to refuse it (I5). */
+  #notYet(message: Incoming, error: Error): void {
+    this.#room.logger.warn({ error: describe(error) }, 'who signed an order cannot be found out yet');
+    setTimeout(() => message.nack(true), PAUSE_MS).unref();
   }
 
   #obey(read: Order): void {
@@ -109,6 +128,12 @@ export class Inbox {
     else if (journal.accept(read, this.#runner.isFree(read))) {
       const entry = journal.entry(read.task);
       if (entry) this.#runner.take(entry);
+    } else {
+      const { task, type, sequence } = read;
+      this.#room.logger.info(
+        { task, type, sequence },
+        'an order was seen before: what became of it is said again',
+      );
     }
   }
 

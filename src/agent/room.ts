@@ -4,6 +4,7 @@ import type { Home } from '../lib/home.ts';
 import type { Logger } from '../lib/logs.ts';
 import type { Call } from '../lib/sender.ts';
 import type { Journal } from './journal.ts';
+import type { Trust } from './trust.ts';
 
 /** What every room of the agent stands on; made once, at the start. */
 export type Room = {
@@ -18,6 +19,8 @@ export type Room = {
   readonly journal: Journal;
   readonly logger: Logger;
   readonly call: Call;
+  /** Whose orders and answers are believed, and which packages. */
+  readonly trust: Pick<Trust, 'keyOf' | 'targets'>;
   /** The dispatcher's clock less ours, in ms; 0 until it was heard. */
   clockOffsetMs(): number;
   /** Ends this process so that the loader starts what `current` names now. */

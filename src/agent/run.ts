@@ -13,6 +13,7 @@ import type { Room } from './room.ts';
 import { Runner } from './runner.ts';
 import { clientUpgrade } from './tasks/client_upgrade.ts';
 import { ping } from './tasks/ping.ts';
+import { Trust } from './trust.ts';
 import { Probes } from './upgrade/watch.ts';
 
 const STOP_MS = 5_000;
@@ -53,10 +54,12 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
     logger.info('connected to the broker');
   });
 
+  const call = caller(broker);
+  const trust = new Trust(config.home, call, logger);
   let hello: Hello | undefined;
   const room: Room = {
     ...{ config, home: config.home, host: config.host, version, boot: randomUUID(), broker, journal, logger },
-    call: caller(broker),
+    ...{ call, trust },
     clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
     restart: () => stop('restart'),
   };

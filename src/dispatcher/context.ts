@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { Broker } from '../lib/broker.ts';
 import type { DispatcherConfig } from '../lib/config.ts';
 import type { Conn } from '../lib/conn.ts';
@@ -19,6 +20,8 @@ export type Context = {
   readonly consumer: Broker;
   readonly management: Management;
   readonly logger: Logger;
+  /** Signs orders, and what hosts are told; its public half is a signed target, or hosts obey none of it. */
+  readonly orderKey: KeyObject;
   /** Who waits for the end of a job. */
   readonly endings: Endings;
   /** Orders that the broker has. */

@@ -4,6 +4,7 @@ import type { DispatcherConfig } from '../lib/config.ts';
 import type { Logger } from '../lib/logs.ts';
 import { Management } from '../lib/management.ts';
 import { QUEUE } from '../lib/topology.ts';
+import { keyFromBase64 } from '../lib/trust/keys.ts';
 import { serveCalls } from './api/server.ts';
 import { Collector } from './collect.ts';
 import { Confirmed } from './confirmed.ts';
@@ -50,7 +51,8 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const confirmed = new Confirmed(db);
   const brokers = { publisher, consumer, management };
   const books = { endings: new Endings(), confirmed, sightings, metadata: new MetadataFiles(db) };
-  const context: Context = { id: randomUUID(), config, db, logger, ...brokers, ...books };
+  const orderKey = keyFromBase64(config.keys.orders);
+  const context: Context = { id: randomUUID(), config, db, logger, orderKey, ...brokers, ...books };
   await declareTopology(publisher, management);
   await makeSlots(db, config.maxDownloads);
   const watch = new MetadataWatch(context);

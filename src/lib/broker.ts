@@ -30,6 +30,8 @@ export type BrokerOptions = {
   reconnectMs?: number;
 };
 
+export type Answered = { body: Buffer; headers: Record<string, unknown> };
+
 /**
  * Events: `connected`; `disconnected` (error); `trouble` (text a person can read: refused, blocked, ...).
  */
@@ -40,7 +42,7 @@ export class Broker extends EventEmitter {
   #connection: ChannelModel | undefined;
   #publisher: ConfirmChannel | undefined;
   #confirms = new Confirms();
-  #asking = new Map<string, { resolve: (body: Buffer) => void; reject: (error: Error) => void }>();
+  #asking = new Map<string, { resolve: (answer: Answered) => void; reject: (error: Error) => void }>();
   #blocked: string | undefined;
   #lastTrouble: Error | undefined;
   #closing = new AbortController();
@@ -107,11 +109,11 @@ export class Broker extends EventEmitter {
    * Publishes with direct reply-to and waits for the one answer; errors: `broker_unavailable` (the connection was
    * lost), `no_answer`, and `no_dispatcher` when no queue takes calls.
    */
-  async ask(message: Outgoing, timeoutMs: number): Promise<Buffer> {
+  async ask(message: Outgoing, timeoutMs: number): Promise<Answered> {
     const id = message.messageId;
     const late = AbortSignal.timeout(timeoutMs);
     await this.ready(timeoutMs);
-    const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+    const { promise, resolve, reject } = Promise.withResolvers<Answered>();
     const silence = `no dispatcher answered within ${timeoutMs} ms; is one running?`;
     const fail = () => reject(new UnavailableError('no_answer', silence));
     late.addEventListener('abort', fail, { once: true });
@@ -196,7 +198,9 @@ export class Broker extends EventEmitter {
   }
 
   #answered(message: ConsumeMessage | null): void {
-    if (message) this.#asking.get(String(message.properties.correlationId))?.resolve(message.content);
+    if (!message) return;
+    const { correlationId, headers } = message.properties;
+    this.#asking.get(String(correlationId))?.resolve({ body: message.content, headers: headers ?? {} });
   }
 
   #lost(error: Error): void {

@@ -57,11 +57,15 @@ export const upgradeArgs = z.object({
 });
 export type UpgradeArgs = z.infer<typeof upgradeArgs>;
 
-/** Dispatcher → one host. `issued` and `expires` are the dispatcher's clock, in ms since 1970. */
+/**
+ * Dispatcher → one host, signed (header `jws`). `issued` and `expires` are the dispatcher's clock, in ms since 1970.
+ */
 export const order = z.object({
   v,
   task: taskId,
   host,
+  /** How many orders of this task were signed, with this one. */
+  sequence: z.int().min(0),
   type: z.string().regex(/^[a-z][a-z0-9_]{0,40}$/),
   args: json,
   issued: millis,
@@ -165,7 +169,8 @@ export const call = z.object({ v, fn: z.string().max(64), args: json });
 export type Call = z.infer<typeof call>;
 
 export const reply = z.discriminatedUnion('ok', [
-  z.object({ v, ok: z.literal(true), result: z.unknown() }),
+  /** `id`: of the call that it answers, where the answer is signed (header `jws`). */
+  z.object({ v, ok: z.literal(true), id: z.string().optional(), result: z.unknown() }),
   z.object({
     v,
     ok: z.literal(false),

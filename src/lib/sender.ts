@@ -3,6 +3,7 @@ import { type ClientConfig, loadClientConfig } from './config.ts';
 import { MegaError, UnavailableError } from './errors.ts';
 import { decode, encode, reply } from './messages.ts';
 import { EXCHANGE, upKey } from './topology.ts';
+import { type KeyLookup, verifyBody } from './trust/jose.ts';
 import { uuidv7 } from './utils.ts';
 
 export type Call = <T = unknown>(fn: string, args?: object, options?: CallOptions) => Promise<T>;
@@ -10,6 +11,8 @@ export type CallOptions = {
   timeoutMs?: number;
   /** Idempotency key: the same call with the same key is carried out once. */
   key?: string;
+  /** The answer must be signed by one of these keys, for this very call. */
+  signedBy?: KeyLookup;
 };
 
 /**
@@ -48,7 +51,7 @@ export function caller(broker: Broker): Call {
   return async <T>(
     fn: string,
     args: object = {},
-    { timeoutMs = 10_000, key = uuidv7() }: CallOptions = {},
+    { timeoutMs = 10_000, key = uuidv7(), signedBy }: CallOptions = {},
   ) => {
     const message = {
       exchange: EXCHANGE.up,
@@ -59,9 +62,17 @@ export function caller(broker: Broker): Call {
       transient: true,
       expiresMs: timeoutMs,
     };
-    const answer = decode(reply, await broker.ask(message, timeoutMs));
+    const { body, headers } = await broker.ask(message, timeoutMs);
+    const answer = decode(reply, body);
+    if (answer.ok && signedBy) await believe(body, headers.jws, answer.id === key, signedBy);
     if (answer.ok) return answer.result as T;
     const { code, message: text, later } = answer.error;
     throw later ? new UnavailableError(code, text) : new MegaError(code, text);
   };
+}
+
+/** An answer to another call, however well signed, is an old one that somebody plays again. */
+async function believe(body: Buffer, jws: unknown, isOurs: boolean, signedBy: KeyLookup): Promise<void> {
+  await verifyBody(body, jws, signedBy);
+  if (!isOurs) throw new MegaError('bad_signature', 'the signed answer is one to another call');
 }

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { until } from '../../dev/world/until.ts';
 import type { World } from '../../dev/world/world.ts';
@@ -6,6 +7,8 @@ import type { Conn } from '../../src/lib/conn.ts';
 import type { Home } from '../../src/lib/home.ts';
 import { encode, type Order } from '../../src/lib/messages.ts';
 import { EXCHANGE, QUEUE } from '../../src/lib/topology.ts';
+import { signBody } from '../../src/lib/trust/jose.ts';
+import { keyFromBase64 } from '../../src/lib/trust/keys.ts';
 import { uuidv7 } from '../../src/lib/utils.ts';
 import { askBroker } from './outage-broker.ts';
 
@@ -30,19 +33,37 @@ export function asHost(home: Home): Promise<Broker> {
 
 /** The order of a task that is in the database, as the dispatcher itself would send it. */
 export async function orderOf(db: Conn, task: string): Promise<Order> {
-  const row = await db.one<{ host: string; type: string; args: string; timeoutMs: number }>(
-    'SELECT host_id AS host, type, args, timeout_ms AS timeoutMs FROM tasks WHERE id = ?',
+  const row = await db.one<{ host: string; type: string; args: string; timeoutMs: number; sequence: number }>(
+    'SELECT host_id AS host, type, args, timeout_ms AS timeoutMs, attempts AS sequence FROM tasks WHERE id = ?',
     [task],
   );
-  const { host, type, timeoutMs } = row!;
+  const { host, type, timeoutMs, sequence } = row!;
   const args = typeof row!.args === 'string' ? (JSON.parse(row!.args) as Order['args']) : row!.args;
   const now = Date.now();
-  return { v: 1, task, host, type, args, issued: now, expires: now + 60_000, timeoutMs: Number(timeoutMs) };
+  const times = { issued: now, expires: now + 60_000, timeoutMs: Number(timeoutMs) };
+  return { v: 1, task, host, sequence, type, args, ...times };
 }
 
-export async function sendOrder(dispatcher: Broker, order: Order): Promise<void> {
-  const address = { exchange: EXCHANGE.task, key: order.host, type: 'order', mandatory: true };
-  await dispatcher.publish({ ...address, messageId: order.task, body: encode(order) });
+/** What this world's dispatchers sign with. */
+export function orderKeyOf(world: World): KeyObject {
+  const { keys } = JSON.parse(readFileSync(world.dispatcherConfig, 'utf8')) as { keys: { orders: string } };
+  return keyFromBase64(keys.orders);
+}
+
+/** Puts an order into its host's queue, signed by this key. */
+export async function sendOrder(dispatcher: Broker, order: Order, key: KeyObject): Promise<void> {
+  const body = encode(order);
+  await sendBody(dispatcher, order.host, body, { jws: await signBody(body, key) });
+}
+
+export async function sendBody(
+  dispatcher: Broker,
+  host: string,
+  body: Buffer,
+  headers: object,
+): Promise<void> {
+  const address = { exchange: EXCHANGE.task, key: host, type: 'order', mandatory: true, messageId: uuidv7() };
+  await dispatcher.publish({ ...address, headers: { ...headers }, body });
 }
 
 export async function messagesIn(dispatcher: Broker, queue: string): Promise<number> {

@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process';
 import {
   accessSync,
   constants,
-  existsSync,
   mkdirSync,
-  readdirSync,
   rmSync,
   statfsSync,
   statSync,
@@ -12,40 +9,25 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { codeOf, describe, MegaError } from '../../lib/errors.ts';
+import { codeOf, describe } from '../../lib/errors.ts';
 import { type Home, runtimeName, versionAt } from '../../lib/home.ts';
 import type { UpgradeArgs } from '../../lib/messages.ts';
 import { requirePlatform } from '../../lib/release.ts';
 import { formatSize } from '../../lib/utils.ts';
 import type { Room } from '../room.ts';
 import type { Wanted } from './download.ts';
+import { Refusal } from './refusal.ts';
 import { missingRuntime } from './runtime.ts';
 
 const MAX_CLOCK_OFFSET_MS = 5 * 60_000;
-const HOOK_TIMEOUT_MS = 60_000;
 /** What an archive unpacks to, in sizes of the archive; a runtime's (2.7 was measured) is packed less tightly. */
 const RELEASE_UNPACKED = 5;
 const RUNTIME_UNPACKED = 3;
 /** Room for the journal. */
 const SPACE_RESERVE = 16 << 20;
 
-/** The agent refuses: nothing was done. `postponed`: a check of this host's owner says not now. */
-export class Refusal extends MegaError {
-  readonly postponed: boolean;
-  constructor(code: string, message: string, postponed = false) {
-    super(code, message);
-    this.postponed = postponed;
-  }
-}
-
 /** Throws a {@link Refusal} that names the reason and the remedy, before anything is fetched. */
-export async function preflight(
-  room: Room,
-  args: UpgradeArgs,
-  signal: AbortSignal,
-  hookTimeoutMs = HOOK_TIMEOUT_MS,
-): Promise<void> {
+export function preflight(room: Room, args: UpgradeArgs): void {
   const { home, version, journal } = room;
   if (args.to === version) throw new Refusal('already_there', `${version} runs already`);
   if (args.expect !== null && args.expect !== version) {
@@ -68,7 +50,6 @@ export async function preflight(
       `current names ${versionAt(home.current)}, but ${version} runs: restart the agent`,
     );
   }
-  await runHooks(home, hookTimeoutMs, signal);
 }
 
 /** The runtime that is here; of one that is still to be fetched, a file in its place. */
@@ -120,34 +101,6 @@ function checkSpace(home: Home, release: number, runtime: number): void {
     throw new Refusal('disk_full', `${folder} has ${have} free, ${formatSize(need)} are needed: free some`);
   }
 }
-
-/** Executables in `etc/preflight.d`, in order of name; one that does not exit 0 postpones the upgrade. */
-async function runHooks(home: Home, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  if (!existsSync(home.preflight)) return;
-  for (const name of readdirSync(home.preflight).sort()) {
-    if (name.startsWith('.')) continue;
-    const hook = join(home.preflight, name);
-    const options = {
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL' as const, // one that ignores SIGTERM would hold the upgrade for ever (I6)
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-      cwd: home.root,
-      signal,
-    };
-    await promisify(execFile)(hook, [], options).catch((error: HookError) => {
-      signal.throwIfAborted();
-      const late = error.killed ? `it did not end within ${timeoutMs / 1000} s` : '';
-      const words = `${error.stdout ?? ''}\n${error.stderr ?? ''}`.trim().split('\n').at(-1);
-      throw new Refusal(
-        'postponed',
-        `the check ${name} says not now: ${late || words || describe(error)}`,
-        true,
-      );
-    });
-  }
-}
-
-type HookError = { killed?: boolean; stdout?: string; stderr?: string };
 
 function refusing<T>(look: () => T): T {
   try {

@@ -48,6 +48,7 @@ export async function addHostHere(options: AddOptions & Globals, host: string) {
     refuseSecondHome(home, host, registeredBefore);
     makeFolders(home);
     writeAgentConfig(home, broker, options);
+    await placeTrustRoot(call, home);
     await placeRuntime(home, needed, source);
     await placeRelease(home, options.package, manifest.version);
     const secret = newSecret();
@@ -105,6 +106,16 @@ function writeAgentConfig(home: Home, clientBroker: string, options: AddOptions)
   const before = parse(home.config, readIfThere(home.config) ?? '{}');
   const config = { ...before, broker: broker.href, ...Object.fromEntries(given) };
   writeDurably(home.config, `${JSON.stringify(config, undefined, 2)}\n`, 0o644);
+}
+
+/** What the host's trust begins with; one that is there stays. */
+async function placeTrustRoot(call: Call, home: Home): Promise<void> {
+  if (existsSync(home.trustRoot)) return;
+  const { text } = await callSurely<{ text: string | null }>(call, 'get_metadata', { name: 'root.json' });
+  if (text === null) {
+    throw new InputError('no_root', 'nothing is signed for this fleet yet: mega setup makes the keys');
+  }
+  writeDurably(home.trustRoot, text, 0o644);
 }
 
 function parse(path: string, text: string): Record<string, unknown> {

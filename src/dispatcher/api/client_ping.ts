@@ -17,6 +17,7 @@ export const client_ping = fn({
   name: 'client_ping',
   help: 'A host says that it is there, what it runs, and which upgrade it is on trial for; the answer carries the time.',
   callers: AGENT,
+  signed: true,
   input: z.object({
     boot: z.uuid(),
     version: schemas.version,
@@ -43,7 +44,8 @@ async function sendProbe(room: Room, task: string, host: string, boot: string): 
   const nonce = await probeFor(room.db, task, host, boot, randomBytes(16).toString('hex'));
   if (nonce === undefined) return false;
   const issued = Date.now();
-  const order = { v: 1, task, host, type: 'probe', args: { nonce, boot }, timeoutMs: PROBE_TTL_MS } as const;
-  const outcome = await sendOrder(room, { ...order, issued, expires: issued + PROBE_TTL_MS }, uuidv7());
+  const about = { v: 1, task, host, sequence: 1, type: 'probe', args: { nonce, boot } } as const;
+  const times = { issued, expires: issued + PROBE_TTL_MS, timeoutMs: PROBE_TTL_MS };
+  const outcome = await sendOrder(room, { ...about, ...times }, uuidv7());
   return outcome === 'confirmed';
 }

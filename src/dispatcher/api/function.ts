@@ -20,6 +20,8 @@ export type Fn<I extends z.ZodObject = z.ZodObject, O extends z.ZodType = z.ZodT
   callers: readonly Role[];
   input: I;
   output: O;
+  /** Its answer is signed: what hosts must be able to believe. */
+  signed?: boolean;
   handler: (context: Room, input: z.infer<I>, caller: Caller) => Promise<z.infer<O>>;
 };
 

@@ -2,10 +2,11 @@ import { describe, MegaError, UnavailableError } from '../../lib/errors.ts';
 import { call, decode, encode, type Reply } from '../../lib/messages.ts';
 import { type Incoming, Subscription } from '../../lib/subscription.ts';
 import { OPERATOR_PREFIX, QUEUE, REPLY_QUEUE } from '../../lib/topology.ts';
+import { signBody } from '../../lib/trust/jose.ts';
 import { HOST_ID } from '../../lib/utils.ts';
 import { park } from '../park.ts';
 import type { Caller, Room } from './function.ts';
-import { dispatch } from './registry.ts';
+import { dispatch, functions } from './registry.ts';
 
 /** Many, since a call that waits for a job's end keeps its place meanwhile. */
 const PREFETCH = 256;
@@ -46,13 +47,17 @@ async function answer(room: Room, message: Incoming): Promise<void> {
 }
 
 /** A caller that has gone away gets nothing, and the broker drops the answer. */
-async function sendReply(room: Room, { replyTo, correlationId, messageId }: Incoming, reply: Reply) {
+async function sendReply(room: Room, message: Incoming, { reply, signed }: Answer) {
+  const { replyTo, correlationId, messageId } = message;
   const address = { exchange: '', key: replyTo, correlationId };
+  const body = encode(signed ? { ...reply, id: messageId } : reply);
+  const headers = signed ? { jws: await signBody(body, room.orderKey) } : {};
   await room.publisher.publish({
     ...address,
     type: 'reply',
     messageId,
-    body: encode(reply),
+    headers,
+    body,
     transient: true,
   });
 }
@@ -67,9 +72,12 @@ function read(message: Incoming) {
   return { asked, caller: callerOf(message) };
 }
 
-async function carryOut(room: Room, { asked, caller }: ReturnType<typeof read>): Promise<Reply> {
+type Answer = { reply: Reply; signed: boolean };
+
+async function carryOut(room: Room, { asked, caller }: ReturnType<typeof read>): Promise<Answer> {
+  const signed = functions.get(asked.fn)?.signed ?? false;
   try {
-    return { v: 1, ok: true, result: await dispatch(room, asked, caller) };
+    return { reply: { v: 1, ok: true, result: await dispatch(room, asked, caller) }, signed };
   } catch (error) {
     // What is not ours may hold anything; the log has it, the caller need not.
     const known = error instanceof MegaError && error.code !== 'database_error';
@@ -78,7 +86,7 @@ async function carryOut(room: Room, { asked, caller }: ReturnType<typeof read>):
       room.logger.error({ fn: asked.fn, caller: caller.id, error: describe(error) }, 'a call failed');
     const message = known ? describe(error) : 'the dispatcher failed; its log says why';
     const code = error instanceof MegaError ? error.code : 'internal';
-    return { v: 1, ok: false, error: { code, message, later } };
+    return { reply: { v: 1, ok: false, error: { code, message, later } }, signed: false };
   }
 }
 

@@ -11,6 +11,8 @@ export type DueTask = {
   host: string;
   type: string;
   args: Record<string, unknown>;
+  /** How often it was claimed, this time included. */
+  attempt: number;
   timeoutMs: number;
   /** How long the order may live: the usual time, or what is left until the task's deadline. */
   ttlMs: number;
@@ -41,7 +43,7 @@ export async function claimPending(
   const due = await db.transaction(async (tx): Promise<DueTask[]> => {
     const rows = await tx.query<DueTask>(
       sql`
-        SELECT id, host_id AS host, type, args, timeout_ms AS timeoutMs,
+        SELECT id, host_id AS host, type, args, attempts + 1 AS attempt, timeout_ms AS timeoutMs,
           LEAST(?, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), deadline_at) / 1000) AS ttlMs
         FROM tasks
         WHERE id IN (?) AND state = 'pending' AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))
@@ -56,6 +58,7 @@ export async function claimPending(
     await tx.run(statement, [LEASE_MS * 1000, orderTtlMs * 1000, rows.map((row) => row.id)]);
     return rows.map((row) => ({
       ...row,
+      attempt: Number(row.attempt),
       timeoutMs: Number(row.timeoutMs),
       ttlMs: Math.max(1, Math.floor(Number(row.ttlMs))),
       args: parsed(row.args),

@@ -5,7 +5,8 @@ export const idOf = (n: number) => `0198c0de-0000-7000-8000-${String(n).padStart
 
 export function orderOf(n: number, args: Order['args'] = {}): Order {
   const [issued, expires] = [Date.now(), Date.now() + 60_000];
-  return { v: 1, task: idOf(n), host: 'db-01', type: 'ping', args, issued, expires, timeoutMs: 1000 };
+  const about = { v: 1, task: idOf(n), host: 'db-01', sequence: 1, type: 'ping', args } as const;
+  return { ...about, issued, expires, timeoutMs: 1000 };
 }
 
 export const upgrade: UpgradeArgs = {
