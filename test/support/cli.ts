@@ -69,7 +69,7 @@ export class Site implements AsyncDisposable {
   }
 
   /** Runs `mega setup` as an administrator would. */
-  async setup(): Promise<Outcome> {
+  async setup(...more: string[]): Promise<Outcome> {
     writeFileSync(this.at('management.url'), `${this.managementUrl}\n`);
     writeFileSync(this.at('database.url'), `${this.databaseUrl}\n`);
     const urls = [
@@ -80,7 +80,7 @@ export class Site implements AsyncDisposable {
     ];
     writeFileSync(this.at('passphrase'), `the passphrase of ${this.mark}\n`);
     const names = ['--vhost', this.vhost, '--operator', this.mark, '--dispatcher-user', `mega_${this.mark}`];
-    return run(['setup', ...urls, ...names, '--out', this.at('etc')], mega, this.settings);
+    return run(['setup', ...urls, ...names, ...more, '--out', this.at('etc')], mega, this.settings);
   }
 
   read(...parts: string[]): string {
@@ -107,12 +107,25 @@ export class Site implements AsyncDisposable {
     return this.#keep(start(args, program));
   }
 
-  async startDispatcher(): Promise<void> {
-    const child = this.#keep(start(['dispatcher', '--config', this.at('etc', 'dispatcher.json')]));
+  async startDispatcher(config = 'dispatcher.json'): Promise<ReturnType<typeof start>> {
+    const child = this.#keep(start(['dispatcher', '--config', this.at('etc', config)]));
     await until('the dispatcher is ready', () => {
       if (child.exitCode !== null) throw new Error(`the dispatcher ended: ${child.text().err}`);
       return child.text().err.includes('the dispatcher is ready');
     });
+    return child;
+  }
+
+  /** Ends one that was started here, as an init system does. */
+  async stops(child: ChildProcess): Promise<void> {
+    child.kill('SIGTERM');
+    await once(child, 'close');
+  }
+
+  /** Changes settings in a configuration file. */
+  configure(changes: object, name = 'dispatcher.json'): void {
+    const before = JSON.parse(this.read('etc', name)) as object;
+    writeFileSync(this.at('etc', name), JSON.stringify({ ...before, ...changes }));
   }
 
   /** A host id that no other test has: users of the broker are known to all its vhosts. */

@@ -13,7 +13,7 @@ import {
 } from '../../lib/trust/metadata.ts';
 import { callSurely } from '../session.ts';
 import { expiry } from './life.ts';
-import { settle } from './pending.ts';
+import { keepPending, settleRoot } from './pending.ts';
 import { compare, type Standing, versionOf } from './repository.ts';
 import type { OfflineSigner } from './signer.ts';
 
@@ -39,10 +39,12 @@ export async function changeTargets(
   for (let tries = 1; ; tries++) {
     const standing = await compare(call, signer.folder);
     const targets = await signTargets(signer, standing, change, renewal);
-    if (standing.roots.length === 0 && versionOf('targets', targets) === standing.stored) return false;
+    const news = standing.roots.length > 0 || versionOf('targets', targets) !== standing.stored;
     try {
-      await callSurely(call, 'put_metadata', { roots: standing.roots, targets, replaces: standing.stored });
-      return true;
+      const signed = { roots: standing.roots, targets, replaces: standing.stored };
+      if (news) await callSurely(call, 'put_metadata', signed);
+      signer.folder.settleTargets(targets);
+      return news;
     } catch (error) {
       if (codeOf(error) !== 'metadata_conflict' || tries === TRIES) throw error;
     }
@@ -68,13 +70,14 @@ export async function changeRoot(
   const before = folder.root();
   const about = { version: versionOf('root', before) + 1, expires: expiry(days) };
   const after = makeRoot(about, await change(holdersOf(before)));
-  settle(folder, 'root', await signer.sign('root', after, [before, after]));
+  keepPending(folder, 'root', await signer.sign('root', after, [before, after]));
+  settleRoot(folder);
   await pushAll(call, signer);
 }
 
 async function signTargets(
   signer: OfflineSigner,
-  { base, stored }: Standing,
+  { base, newest }: Standing,
   change: Change,
   { days }: Renewal,
 ): Promise<string> {
@@ -83,13 +86,10 @@ async function signTargets(
   const before = base === undefined ? [] : targetsOf(base);
   const after = change(before);
   const same = days === undefined && isDeepStrictEqual(after, before);
-  if (base !== undefined && same && isSignedBy(root, base)) {
-    folder.saveTargets(base);
-    return base;
-  }
-  const version = Math.max(stored, versionOf('targets', base)) + 1;
-  const text = await signer.sign('targets', makeTargets({ version, expires: expiry(days) }, after), [root]);
-  settle(folder, 'targets', text);
+  if (base !== undefined && same && isSignedBy(root, base)) return base;
+  const about = { version: newest + 1, expires: expiry(days) };
+  const text = await signer.sign('targets', makeTargets(about, after), [root]);
+  keepPending(folder, 'targets', text);
   return text;
 }
 

@@ -11,7 +11,7 @@ import { aboutOf } from '../../lib/trust/metadata.ts';
  *     root-1.key, targets-1.key     locked with the folder's passphrase
  *     1.root.json, 2.root.json      every root that ever was; hosts walk from one to the next
  *     targets.json, root.json       the newest; the latter is a copy, for whoever wants it by that name
- *     pending-root.json             what waits for the signatures of keys that are elsewhere
+ *     pending-targets.json          what was signed last and is not in use yet; likewise pending-root.json
  *
  * It may be copied, and keys may be moved to folders of other people: what is missing here is fetched from the
  * dispatcher and verified, and what was signed here and did not arrive there is sent when a command runs next.
@@ -75,8 +75,10 @@ export class KeyFolder {
     this.save('root.json', text);
   }
 
-  saveTargets(text: string): void {
-    this.save('targets.json', text);
+  /** The dispatcher has them; what another command has let wait meanwhile goes on waiting. */
+  settleTargets(text: string): void {
+    if (this.targets() !== text) this.save('targets.json', text);
+    if (this.pending('targets') === text) this.removePending('targets');
   }
 
   /** Those that were signed here and will never be in use. */

@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { InputError, MegaError } from '../../lib/errors.ts';
 import { keyId } from '../../lib/trust/keys.ts';
 import { aboutOf, holdersOf, signersOf, verifyRoot, verifySigned } from '../../lib/trust/metadata.ts';
@@ -6,37 +6,53 @@ import { quoted } from '../text.ts';
 import type { KeyFolder } from './folder.ts';
 
 /**
- * What more people must sign than have their keys here: it waits in the folder as pending-root.json or
- * pending-targets.json, is signed elsewhere by `mega keys sign`, and takes its place once enough have.
+ * What is signed and not in use yet waits in the folder as pending-root.json or pending-targets.json: until enough keys
+ * have signed, which others may do elsewhere (`mega keys sign`), and targets until the dispatcher has them.
  */
 export type OfflineRole = 'root' | 'targets';
 
-/** Puts what was signed in its place, or lets it wait. Error: `partly_signed`. */
-export function settle(folder: KeyFolder, role: OfflineRole, text: string): void {
-  const missing = missingSignatures(folder, role, text);
-  if (missing === undefined) {
-    if (role === 'root') folder.saveRoot(text);
-    else folder.saveTargets(text);
-    folder.removePending(role);
-    return;
-  }
+/** Lets it wait, and says so when signatures are missing. Error: `partly_signed`. */
+export function keepPending(folder: KeyFolder, role: OfflineRole, text: string): void {
   folder.savePending(role, text);
-  throw partlySigned(folder, role, missing);
+  requireSignatures(folder, role, text);
 }
 
-/** What waited and has enough signatures now takes its place. Errors: `partly_signed`, and `overtaken`. */
-export function settlePending(folder: KeyFolder, role: OfflineRole, newest: number): void {
-  const text = folder.pending(role);
+/** A root that has its signatures takes its place; others follow it from then on. Errors: as {@link pendingAfter}. */
+export function settleRoot(folder: KeyFolder): void {
+  const text = pendingAfter(folder, 'root', aboutOf('root', folder.root()).version);
   if (text === undefined) return;
-  const { version } = aboutOf(role, text);
-  if (version > newest) {
-    settle(folder, role, text);
-    return;
+  folder.saveRoot(text);
+  folder.removePending('root');
+}
+
+/**
+ * What waits to follow that version, with all its signatures. It is gone when another one has come first: nothing that
+ * was signed elsewhere meanwhile may be lost by it. Errors: `partly_signed`, and `overtaken` where people have to know.
+ */
+export function pendingAfter(folder: KeyFolder, role: OfflineRole, version: number): string | undefined {
+  const text = folder.pending(role);
+  if (text === undefined) return undefined;
+  if (aboutOf(role, text).version === version + 1) {
+    requireSignatures(folder, role, text);
+    return text;
   }
+  const wasComplete = missingSignatures(folder, role, text) === undefined;
   folder.removePending(role);
+  if (wasComplete) return undefined;
   throw new InputError(
     'overtaken',
-    `what waited for signatures was overtaken by version ${newest} of ${role}.json, and is gone: run the command that made it again`,
+    `what waited for signatures was overtaken by version ${version} of ${role}.json, and is gone: run the command that made it again`,
+  );
+}
+
+function requireSignatures(folder: KeyFolder, role: OfflineRole, text: string): void {
+  const missing = missingSignatures(folder, role, text);
+  if (missing === undefined) return;
+  const name = folder.pendingName(role);
+  const path = quoted(join(folder.path, name));
+  throw new MegaError(
+    'partly_signed',
+    `${name} has ${missing}; let the other keys sign: mega keys sign ${path} --keys THEIR-FOLDER, then: mega keys push`,
   );
 }
 
@@ -56,13 +72,4 @@ function countOf(root: string, role: OfflineRole, text: string): string {
   const { keys, threshold } = holdersOf(root)[role];
   const signers = new Set(signersOf(role, text));
   return `${keys.filter((key) => signers.has(keyId(key))).length} of ${threshold} signatures`;
-}
-
-function partlySigned(folder: KeyFolder, role: OfflineRole, missing: string): MegaError {
-  const path = join(folder.path, folder.pendingName(role));
-  const name = basename(path);
-  return new MegaError(
-    'partly_signed',
-    `${name} has ${missing}; let the other keys sign: mega keys sign ${quoted(path)} --keys THEIR-FOLDER, then: mega keys push`,
-  );
 }

@@ -3,14 +3,16 @@ import type { Call } from '../../lib/sender.ts';
 import { aboutOf, verifyRoot, verifySigned } from '../../lib/trust/metadata.ts';
 import { callSurely } from '../session.ts';
 import type { KeyFolder } from './folder.ts';
-import { settlePending } from './pending.ts';
+import { pendingAfter, settleRoot } from './pending.ts';
 
 /** Where folder and dispatcher stand. */
 export type Standing = {
   /** Those that the dispatcher does not have, in order. */
   roots: string[];
-  /** The targets to go on from: the newer ones. */
+  /** The targets to go on from: what waits to follow the newest, else the newest. */
   base: string | undefined;
+  /** The version that is in use, or was before a backup was restored. */
+  newest: number;
   /** The dispatcher's version of them; 0 for none. */
   stored: number;
 };
@@ -22,17 +24,17 @@ export type Standing = {
  */
 export async function compare(call: Call, folder: KeyFolder): Promise<Standing> {
   const common = await commonRoot(call, folder);
-  settlePending(folder, 'root', versionOf('root', folder.root()));
+  settleRoot(folder);
   const stored = await fetchMetadata(call, 'targets.json');
   const [known, ...lacking] = folder.roots().slice(Math.max(0, common - 1));
   if (stored !== undefined && known !== undefined) verifySigned(known, 'targets', stored);
-  const local = folder.targets();
-  const newest = Math.max(versionOf('targets', local), versionOf('targets', stored));
-  settlePending(folder, 'targets', newest);
   const ours = folder.targets();
+  const inUse = versionOf('targets', ours) > versionOf('targets', stored) ? ours : (stored ?? ours);
+  const newest = versionOf('targets', inUse);
   return {
     roots: common === 0 ? folder.roots() : lacking,
-    base: versionOf('targets', ours) > versionOf('targets', stored) ? ours : (stored ?? ours),
+    base: pendingAfter(folder, 'targets', newest) ?? inUse,
+    newest,
     stored: versionOf('targets', stored),
   };
 }
