@@ -5,6 +5,7 @@ import type { Logger } from '../lib/logs.ts';
 import type { Management } from '../lib/management.ts';
 import type { Confirmed } from './confirmed.ts';
 import type { Endings } from './endings.ts';
+import type { Greetings } from './greetings.ts';
 import type { Sightings } from './sightings.ts';
 
 /** What every room of the dispatcher stands on; made once, in main. */
@@ -24,4 +25,6 @@ export type Context = {
   readonly confirmed: Confirmed;
   /** Which hosts were heard. */
   readonly sightings: Sightings;
+  /** What hosts say of themselves when they connect. */
+  readonly greetings: Greetings;
 };

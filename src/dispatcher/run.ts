@@ -11,6 +11,7 @@ import type { Context } from './context.ts';
 import { declareTopology } from './declare.ts';
 import { Endings } from './endings.ts';
 import { expireDue } from './expire.ts';
+import { Greetings } from './greetings.ts';
 import { Loop } from './loop.ts';
 import { deleteStray, deleteUnread } from './packages/sweep.ts';
 import { publishDue } from './publish.ts';
@@ -47,7 +48,7 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const sightings = new Sightings(db);
   const confirmed = new Confirmed(db);
   const brokers = { publisher, consumer, management };
-  const books = { endings: new Endings(), confirmed, sightings };
+  const books = { endings: new Endings(), confirmed, sightings, greetings: new Greetings(db) };
   const context: Context = { id: randomUUID(), config, db, logger, ...brokers, ...books };
   await declareTopology(publisher, management);
   await makeSlots(db, config.maxDownloads);
