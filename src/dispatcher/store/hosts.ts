@@ -81,6 +81,13 @@ export async function markHellos(db: Queryable, said: HelloSaid[]): Promise<void
   await db.run(statement, [...values, sorted.map((one) => one.host)]);
 }
 
+/** These processes said goodbye; a host on which another one runs by now is there. */
+export async function markGone(db: Queryable, gone: { host: string; boot: string }[]): Promise<void> {
+  const statement = sql`
+    UPDATE hosts SET last_seen_at = UTC_TIMESTAMP(3), online = 0 WHERE id IN (?) AND boot IN (?)`;
+  await db.run(statement, [gone.map((one) => one.host), gone.map((one) => one.boot)]);
+}
+
 /** Hosts not heard of for `afterMs` count as away. */
 export async function markAway(db: Queryable, afterMs: number): Promise<number> {
   const statement = sql`
