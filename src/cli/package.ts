@@ -3,7 +3,7 @@ import { packageName } from '../lib/home.ts';
 import { formatSize } from '../lib/utils.ts';
 import type { Package } from './answers.ts';
 import { EXIT } from './exit.ts';
-import { type Published, publishPackage } from './package/publish.ts';
+import { type Published, platformsWithoutRuntime, publishPackage } from './package/publish.ts';
 import { addRemove } from './package/remove.ts';
 import { buildRuntime, type RuntimeOptions } from './package/runtime.ts';
 import { withSender } from './session.ts';
@@ -25,8 +25,16 @@ export function addPackage(program: Command, room: Room): void {
     .description('publish a package: a release, or a runtime for the hosts that lack it');
   publish.action(
     act(room, async (options, file) => {
-      const done = await withSender(options, (call) => publishPackage(call, file!, room.err));
+      const { done, lacking } = await withSender(options, async (call) => {
+        const done = await publishPackage(call, file!, room.err);
+        const { manifest } = done;
+        return {
+          done,
+          lacking: manifest.name === 'mega' ? await platformsWithoutRuntime(call, manifest) : [],
+        };
+      });
       room.out.write(publishedWords(done));
+      if (lacking.length > 0) room.err.write(lackingWords(done.manifest.runtime, lacking));
       return EXIT.good;
     }),
   );
@@ -66,6 +74,14 @@ function publishedWords({ manifest, size, already }: Published): string {
       : [name, `mega package build --version <new> --runtime ${manifest.runtime}`];
   const how = already ? 'is published already' : `is published (${formatSize(size)})`;
   return `${what} ${how}\nNext: ${next}\n`;
+}
+
+/** No error: hosts that `mega host add` has made have it. */
+function lackingWords(runtime: string, platforms: string[]): string {
+  return (
+    `mega: ${runtime} is not published for ${platforms.join(', ')}: a host there that does not have it yet refuses ` +
+    'this version. To be able to give it to them: mega package build-runtime --platform <name>, and publish that\n'
+  );
 }
 
 type BuildOptions = { version: string; out: string; platform?: string[]; runtime?: string };

@@ -1,7 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import type { PackageManifest } from '../../lib/manifest.ts';
+import type { Manifest, PackageManifest } from '../../lib/manifest.ts';
 import type { Call } from '../../lib/sender.ts';
 import { formatSize } from '../../lib/utils.ts';
+import type { Package } from '../answers.ts';
 import { callSurely } from '../session.ts';
 import type { Output } from '../world.ts';
 import { readPackage } from './read.ts';
@@ -38,6 +39,16 @@ export async function publishPackage(call: Call, file: string, output: Output): 
   await Promise.all(Array.from({ length: IN_FLIGHT }, send));
   await callSurely(call, 'finish_package', { sha256 }, FINISH_TIMEOUT_MS);
   return { ...about, already: false };
+}
+
+/** For which of its platforms the runtime that a release runs on is not published. */
+export async function platformsWithoutRuntime(
+  call: Call,
+  { runtime, platforms }: Manifest,
+): Promise<string[]> {
+  const all = await call<Package[]>('get_all_package');
+  const ready = new Set(all.filter((one) => one.state === 'ready').map((one) => one.name));
+  return platforms.filter((platform) => !ready.has(`${runtime}-${platform}`));
 }
 
 async function readChunk(handle: FileHandle, index: number, chunkBytes: number): Promise<Buffer> {
