@@ -48,7 +48,7 @@ install_packages() {
   have npm || die 'npm is missing: install Node.js 20 or later (https://nodejs.org), then try again.'
   say 'installing packages (npm ci) ...'
   path_without_ours=$(printf '%s' "$PATH" | tr ':' '\n' | grep -v '/node_modules/' | paste -sd ':' -)
-  PATH=$path_without_ours npm ci --loglevel=notice --include=dev --include=optional --no-audit --no-fund >&2 </dev/null 9>&- ||
+  PATH=$path_without_ours npm ci --loglevel=error --include=dev --include=optional --no-audit --no-fund >&2 </dev/null 9>&- ||
     die 'npm ci failed; its own words are above.'
   cp package-lock.json "$packages_stamp"
 }

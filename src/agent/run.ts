@@ -5,6 +5,7 @@ import { describe, MegaError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logs.ts';
 import { caller } from '../lib/sender.ts';
 import { beat } from './alive.ts';
+import { sayGoodbye } from './goodbye.ts';
 import { Hello } from './hello.ts';
 import { Inbox } from './inbox.ts';
 import { Journal } from './journal.ts';
@@ -36,7 +37,11 @@ export type Agent = {
  */
 export async function startAgent(config: AgentConfig, version: string, logger: Logger): Promise<Agent> {
   const asked = Promise.withResolvers<Ending>();
-  const stop = (why: Ending) => asked.resolve(why);
+  let ending: Ending | undefined;
+  const stop = (why: Ending) => {
+    ending ??= why;
+    asked.resolve(why);
+  };
   await using opened = new AsyncDisposableStack();
   const journal = opened.adopt(new Journal(config.home.journal, config.host, version), (it) => it.close());
   opened.use(beat(config.home.alive, () => stop('orphaned')));
@@ -74,6 +79,10 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   const inbox = opened.use(
     new Inbox(room, runner, { onProbe: (order) => probes.deliver(order), onExpired: () => hello?.greet() }),
   );
+  // After the last hello and beat, and only in the name of a host whose queue we read.
+  opened.defer(async () => {
+    if (ending !== undefined && ending !== 'restart' && inbox.open) await sayGoodbye(room);
+  });
   hello = opened.use(new Hello(room, () => inbox.open));
   logger.info({ boot: room.boot }, 'the agent runs');
   runner.resume();

@@ -73,7 +73,7 @@ export class Collector {
   #take(message: Incoming): void {
     const said = this.#read(message);
     if (!said) return;
-    if (said.kind === 'heartbeat') {
+    if (said.kind === 'heartbeat' || said.kind === 'goodbye') {
       this.#context.sightings.note(said);
       message.ack();
       return;

@@ -6,6 +6,7 @@ import type { Logger } from '../lib/logs.ts';
 import type { Management } from '../lib/management.ts';
 import type { Confirmed } from './confirmed.ts';
 import type { Endings } from './endings.ts';
+import type { Greetings } from './greetings.ts';
 import type { Sightings } from './sightings.ts';
 import type { MetadataFiles } from './trust/files.ts';
 
@@ -30,4 +31,6 @@ export type Context = {
   readonly sightings: Sightings;
   /** What is signed. */
   readonly metadata: MetadataFiles;
+  /** What hosts say of themselves when they connect. */
+  readonly greetings: Greetings;
 };

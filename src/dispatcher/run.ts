@@ -12,6 +12,7 @@ import type { Context } from './context.ts';
 import { declareTopology } from './declare.ts';
 import { Endings } from './endings.ts';
 import { expireDue } from './expire.ts';
+import { Greetings } from './greetings.ts';
 import { Loop } from './loop.ts';
 import { deleteStray, deleteUnread } from './packages/sweep.ts';
 import { publishDue } from './publish.ts';
@@ -50,7 +51,8 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const sightings = new Sightings(db);
   const confirmed = new Confirmed(db);
   const brokers = { publisher, consumer, management };
-  const books = { endings: new Endings(), confirmed, sightings, metadata: new MetadataFiles(db) };
+  const greetings = new Greetings(db);
+  const books = { endings: new Endings(), confirmed, sightings, greetings, metadata: new MetadataFiles(db) };
   const orderKey = keyFromBase64(config.keys.orders);
   const context: Context = { id: randomUUID(), config, db, logger, orderKey, ...brokers, ...books };
   await declareTopology(publisher, management);

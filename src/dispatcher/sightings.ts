@@ -1,6 +1,6 @@
 import type { Conn } from '../lib/conn.ts';
-import type { Heartbeat } from '../lib/messages.ts';
-import { markSeen, type Sighting, setProcess, unlikeKnown } from './store/hosts.ts';
+import type { Goodbye, Heartbeat } from '../lib/messages.ts';
+import { markGone, markSeen, type Sighting, setProcess, unlikeKnown } from './store/hosts.ts';
 
 /** Rows a statement. */
 const BATCH = 1_000;
@@ -12,10 +12,13 @@ const BATCH = 1_000;
  *
  * What a host runs it says in its hello, which is written down before it is answered. A beat that says otherwise may
  * be the last one of a process that is gone, so it counts only when the next one says the same.
+ *
+ * A goodbye counts only of the process that we know: of one that another has followed already it says nothing. Where
+ * another dispatcher holds an earlier beat of the host and writes it down later, its silence has to tell.
  */
 export class Sightings {
   #db: Conn;
-  #seen = new Map<string, Heartbeat>();
+  #seen = new Map<string, Heartbeat | Goodbye>();
   #since = Date.now();
   /** The processes that beats told of, and that were not the ones we know. */
   #doubtful = new Map<string, string>();
@@ -24,8 +27,8 @@ export class Sightings {
     this.#db = db;
   }
 
-  note(beat: Heartbeat): void {
-    this.#seen.set(beat.host, beat);
+  note(said: Heartbeat | Goodbye): void {
+    this.#seen.set(said.host, said);
   }
 
   /** For how long all that was heard has been written down, in ms; to the store hosts are silent before that. */
@@ -38,9 +41,11 @@ export class Sightings {
     const seen = this.#seen;
     this.#seen = new Map();
     try {
-      const beats = [...seen.values()];
-      for (let at = 0; at < beats.length; at += BATCH) {
-        await this.#write(beats.slice(at, at + BATCH));
+      const all = [...seen.values()];
+      for (let at = 0; at < all.length; at += BATCH) {
+        const batch = all.slice(at, at + BATCH);
+        await this.#writeBeats(batch.filter((one) => one.kind === 'heartbeat'));
+        await this.#writeGoodbyes(batch.filter((one) => one.kind === 'goodbye'));
       }
     } catch (error) {
       this.#since = Date.now();
@@ -49,7 +54,12 @@ export class Sightings {
     }
   }
 
-  async #write(beats: Sighting[]): Promise<void> {
+  async #writeGoodbyes(said: Goodbye[]): Promise<void> {
+    if (said.length > 0) await this.#db.transaction((db) => markGone(db, said));
+  }
+
+  async #writeBeats(beats: Sighting[]): Promise<void> {
+    if (beats.length === 0) return;
     const hosts = beats.map((one) => one.host);
     await this.#db.transaction((db) => markSeen(db, hosts));
     const unlike = await unlikeKnown(this.#db, beats);

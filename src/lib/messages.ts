@@ -146,6 +146,10 @@ export const heartbeat = z.object({
 });
 export type Heartbeat = z.infer<typeof heartbeat>;
 
+/** Agent → dispatcher, transient: this process ends, and none follows until somebody starts it. */
+export const goodbye = z.object({ kind: z.literal('goodbye'), v, host, boot: z.uuid() });
+export type Goodbye = z.infer<typeof goodbye>;
+
 /** New agent → dispatcher: the probe's answer; only when the broker confirmed it is the trial closed. */
 export const answer = z.object({ kind: z.literal('answer'), v, task: taskId, host, proof });
 export type Answer = z.infer<typeof answer>;
@@ -161,7 +165,7 @@ export const parked = z.object({
 });
 export type Parked = z.infer<typeof parked>;
 
-export const event = z.discriminatedUnion('kind', [progress, heartbeat, answer, parked]);
+export const event = z.discriminatedUnion('kind', [progress, heartbeat, goodbye, answer, parked]);
 export type Event = z.infer<typeof event>;
 
 /** A call of one of the dispatcher's functions; `message-id` is its idempotency key. */

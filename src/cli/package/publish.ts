@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
 import { packageName } from '../../lib/home.ts';
+import type { Manifest } from '../../lib/manifest.ts';
+import type { Call } from '../../lib/sender.ts';
 import { formatSize } from '../../lib/utils.ts';
+import type { Package } from '../answers.ts';
 import { EXIT } from '../exit.ts';
 import { KEYS_OPTION, type KeyOptions, OfflineSigner, PASSPHRASE_OPTION } from '../keys/signer.ts';
 import { withSender } from '../session.ts';
@@ -30,6 +33,8 @@ export function addPublish(group: Command, room: Room): void {
         const uploaded = await uploadPackage(call, file!, about, room.err);
         if (!signer) room.out.write(`${titleOf(about)} is uploaded, and not signed yet\n`);
         else room.out.write(publishedWords(about, (await signPackage(call, signer, about)) || uploaded));
+        const lacking = about.manifest.name === 'mega' ? await withoutRuntime(call, about.manifest) : [];
+        if (lacking.length > 0) room.err.write(lackingWords(about.manifest.runtime, lacking));
         return EXIT.good;
       });
     }),
@@ -53,4 +58,19 @@ function publishedWords(about: PackageFile, anew: boolean): string {
       : `mega package build --version <new> --runtime ${manifest.runtime}`;
   const how = anew ? `is published (${formatSize(size)})` : 'is published already';
   return `${titleOf(about)} ${how}\nNext: ${next}\n`;
+}
+
+/** For which of its platforms the runtime that a release runs on is not published. */
+async function withoutRuntime(call: Call, { runtime, platforms }: Manifest): Promise<string[]> {
+  const all = await call<Package[]>('get_all_package');
+  const ready = new Set(all.filter((one) => one.state === 'ready').map((one) => one.name));
+  return platforms.filter((platform) => !ready.has(`${runtime}-${platform}`));
+}
+
+/** No error: hosts that have it already do without. */
+function lackingWords(runtime: string, platforms: string[]): string {
+  return (
+    `mega: ${runtime} is not published for ${platforms.join(', ')}: a host there that does not have it yet refuses ` +
+    'this version. To be able to give it to them: mega package build-runtime --platform <name>, and publish that\n'
+  );
 }

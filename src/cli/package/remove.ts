@@ -3,13 +3,13 @@ import { codeOf } from '../../lib/errors.ts';
 import type { Call } from '../../lib/sender.ts';
 import { packageNamed } from '../../lib/trust/targets.ts';
 import { formatSize } from '../../lib/utils.ts';
+import type { Package } from '../answers.ts';
 import { EXIT } from '../exit.ts';
 import { changeTargets } from '../keys/change.ts';
 import { KEYS_OPTION, type KeyOptions, OfflineSigner, PASSPHRASE_OPTION } from '../keys/signer.ts';
-import { withSender } from '../session.ts';
+import { callSurely, withSender } from '../session.ts';
 import { act, example, type Room } from '../world.ts';
 
-type Removed = { name: string; size: number };
 type RemoveOptions = KeyOptions & { keepSignature?: true };
 
 /** `mega package remove`: a package that no host is to get any more, from whomever. */
@@ -27,7 +27,7 @@ export function addRemove(group: Command, room: Room): void {
         const signer = options.keepSignature ? undefined : OfflineSigner.of(room, options);
         await signer?.unlock('targets');
         return withSender(options, async (call) => {
-          const removed = await removeBytes(call, name!, signer !== undefined);
+          const removed = await removeBytes(call, name!);
           const unsigned = signer && (await unsign(call, signer, name!));
           if (!removed && !unsigned) await call('del_package', { name }); // says what it is that is not there
           const what = [removed && formatSize(removed.size), unsigned && 'no longer signed'];
@@ -39,12 +39,17 @@ export function addRemove(group: Command, room: Room): void {
   example(remove, 'mega package remove 1.0.0');
 }
 
-/** Undefined where the bytes are gone already: an earlier attempt ended before the signature was removed. */
-async function removeBytes(call: Call, name: string, goesOn: boolean): Promise<Removed | undefined> {
+/**
+ * Removes a package's bytes. One that was there a moment ago and is unknown now has been removed: the answer was lost on
+ * its way. Undefined where they were gone before: an earlier attempt ended before the signature was removed. Error:
+ * `package_in_use`.
+ */
+export async function removeBytes(call: Call, name: string): Promise<{ size: number } | undefined> {
+  const before = (await call<Package[]>('get_all_package')).find((one) => one.name === name);
   try {
-    return await call<Removed>('del_package', { name });
+    return await callSurely<{ size: number }>(call, 'del_package', { name });
   } catch (error) {
-    if (goesOn && codeOf(error) === 'unknown_package') return undefined;
+    if (codeOf(error) === 'unknown_package') return before;
     throw error;
   }
 }

@@ -3,8 +3,7 @@ import { z } from 'zod';
 import { schemas } from '../../lib/messages.ts';
 import { uuidv7 } from '../../lib/utils.ts';
 import { sendCancel, sendOrder } from '../publish.ts';
-import { markHello } from '../store/hosts.ts';
-import { cancellingOf, probeFor } from '../store/tasks.ts';
+import { probeFor } from '../store/tasks.ts';
 import { AGENT, fn, type Room } from './function.ts';
 
 const PROBE_TTL_MS = 60_000;
@@ -32,9 +31,9 @@ export const client_ping = fn({
     steadyMs: z.number(),
   }),
   handler: async (room, { boot, version, platform, trial }, caller) => {
-    await markHello(room.db, caller.id, boot, version, platform);
+    const cancelling = await room.greetings.greet({ host: caller.id, boot, version, platform });
     room.kick();
-    for (const task of await cancellingOf(room.db, caller.id)) await sendCancel(room, task, caller.id);
+    for (const task of cancelling) await sendCancel(room, task, caller.id);
     const probed = trial !== undefined && (await sendProbe(room, trial, caller.id, boot));
     return { time: Date.now(), probed, steadyMs: room.steadyMs() };
   },

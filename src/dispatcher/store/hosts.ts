@@ -62,17 +62,30 @@ export async function setProcess(db: Queryable, { host, boot, version }: Sightin
   await db.run(sql`UPDATE hosts SET boot = ?, version = ? WHERE id = ?`, [boot, version, host]);
 }
 
-/** What a host says of itself when it connects. */
-export async function markHello(
-  db: Queryable,
-  host: string,
-  boot: string,
-  version: string,
-  platform: string,
-) {
+export type HelloSaid = Sighting & { platform: string };
+
+/** What hosts say of themselves when they connect, each host once; those that are not registered are passed over. */
+export async function markHellos(db: Queryable, said: HelloSaid[]): Promise<void> {
+  // In order of id, as `markSeen` goes through its list: two that write many rows never wait for each other.
+  const sorted = said.toSorted((a, b) => (a.host < b.host ? -1 : 1));
+  const more = sql` UNION ALL SELECT ?, ?, ?, ?`.repeat(sorted.length - 1);
+  // The id as ASCII, and the list beside it: with either the rows are found by their key, whatever the connection speaks.
   const statement = sql`
-    UPDATE hosts SET last_seen_at = UTC_TIMESTAMP(3), online = 1, boot = ?, version = ?, platform = ? WHERE id = ?`;
-  await db.run(statement, [boot, version, platform, host]);
+    UPDATE hosts h JOIN (
+      SELECT CONVERT(? USING ascii) AS id, ? AS boot, ? AS version, ? AS platform ${more}
+    ) said ON said.id = h.id
+    SET h.last_seen_at = UTC_TIMESTAMP(3), h.online = 1, h.boot = said.boot, h.version = said.version,
+      h.platform = said.platform
+    WHERE h.id IN (?)`;
+  const values = sorted.flatMap(({ host, boot, version, platform }) => [host, boot, version, platform]);
+  await db.run(statement, [...values, sorted.map((one) => one.host)]);
+}
+
+/** These processes said goodbye; a host on which another one runs by now is there. */
+export async function markGone(db: Queryable, gone: { host: string; boot: string }[]): Promise<void> {
+  const statement = sql`
+    UPDATE hosts SET last_seen_at = UTC_TIMESTAMP(3), online = 0 WHERE id IN (?) AND boot IN (?)`;
+  await db.run(statement, [gone.map((one) => one.host), gone.map((one) => one.boot)]);
 }
 
 /** Hosts not heard of for `afterMs` count as away. */

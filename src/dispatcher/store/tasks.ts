@@ -180,10 +180,12 @@ export async function cancelTasksOf(db: Queryable, host: string): Promise<void> 
   await db.run(statement, [host]);
 }
 
-/** Tasks that a host should know are to be cancelled. */
-export async function cancellingOf(db: Queryable, host: string): Promise<string[]> {
-  const statement = sql`SELECT id FROM tasks WHERE host_id = ? AND state = 'cancelling'`;
-  return (await db.query<{ id: string }>(statement, [host])).map((row) => row.id);
+/** Tasks that these hosts should know are to be cancelled, by host. */
+export async function cancellingOf(db: Queryable, hosts: string[]): Promise<Map<string, string[]>> {
+  const statement = sql`SELECT id, host_id AS host FROM tasks WHERE state = 'cancelling' AND host_id IN (?)`;
+  const rows = await db.query<{ id: string; host: string }>(statement, [hosts]);
+  const byHost = Map.groupBy(rows, (row) => row.host);
+  return new Map([...byHost].map(([host, tasks]) => [host, tasks.map((one) => one.id)]));
 }
 
 const told = (row: TaskRow): TaskRow => ({
