@@ -90,6 +90,6 @@ function configOf({ id, amqpPort, heartbeatMs }: HostOptions): Room['config'] {
   return {
     ...{ host: id, home: homeAt(`/nonexistent/${id}`), broker: fleetUrl(amqpPort, id) },
     ...{ heartbeatMs, reconnectMs: 5_000, arbitrationMs: 60_000 },
-    ...{ maxDownloadBytesPerSecond: 0, logLevel: 'silent' },
+    ...{ allowPlain: false, maxDownloadBytesPerSecond: 0, logLevel: 'silent' },
   };
 }

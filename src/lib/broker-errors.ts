@@ -1,4 +1,5 @@
 import { codeOf, describe, UnavailableError, withoutSecrets } from './errors.ts';
+import { tlsTrouble } from './tls-errors.ts';
 
 export function brokerUnavailable(url: string, cause: unknown): UnavailableError {
   const what = cause instanceof Error ? whatToDo(cause) : 'the broker cannot be reached';
@@ -9,6 +10,8 @@ export function brokerUnavailable(url: string, cause: unknown): UnavailableError
 export function whatToDo(error: Error): string {
   const text = describe(error);
   const code = codeOf(error);
+  const tls = tlsTrouble(error, 'the broker');
+  if (tls) return tls;
   const blocked = /^blocked: (.*)/.exec(text)?.[1];
   if (blocked) return `the broker takes no messages for now (${blocked})`;
   if (/NOT.FOUND - no exchange/.test(text))
