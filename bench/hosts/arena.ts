@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startProcess } from '../../dev/servers/process.ts';
 import { until } from '../../dev/world/until.ts';
+import { loadClientConfig } from '../../src/lib/config.ts';
 import { type Conn, conn } from '../../src/lib/conn.ts';
 import { type Call, openSender } from '../../src/lib/sender.ts';
 import { ownCpuMs, processIn } from '../measure.ts';
@@ -50,7 +51,7 @@ export class Arena implements AsyncDisposable {
     const databaseUrl = `${servers.mariadb.url}/mega`;
     await setUp(folder, servers.rabbitmq, databaseUrl);
     const dispatcherPid = await startDispatcher(folder, opened, stage.signal);
-    const operator = JSON.parse(readFileSync(join(folder, 'operator.json'), 'utf8')) as { broker: string };
+    const operator = loadClientConfig(join(folder, 'operator.json'));
     const { call } = opened.use(await openSender(operator, CALL_MS));
     const db = opened.use(conn(databaseUrl, { connections: 2 }));
     const inside = { servers, opened: opened.move(), stageFolder: stage.folder };

@@ -6,6 +6,7 @@ import { InputError } from '../lib/errors.ts';
 import { writeDurably } from '../lib/files.ts';
 import { hashPassword, Management, newSecret } from '../lib/management.ts';
 import { check } from '../lib/messages.ts';
+import { readCa, refusePlain, type Security } from '../lib/secure.ts';
 import {
   DISPATCHER_USER,
   dispatcherPermissions,
@@ -16,7 +17,8 @@ import { EXIT } from './exit.ts';
 import { quoted } from './text.ts';
 import { act, example, type Room, wholeNumber } from './world.ts';
 
-const AMQP_PORT = 5672;
+const USUAL_PORT = { amqp: 5672, amqps: 5671 } as const;
+const CA_FILE = 'ca.crt';
 
 const wanted = z.object({
   managementUrl: z.url({
@@ -35,8 +37,11 @@ const wanted = z.object({
     .regex(/^mega_[a-z0-9_-]{1,60}$/, 'must begin with mega_ and hold a-z, 0-9, _ and - only'),
   out: z.string().min(1),
   port: z.number().optional(),
+  tlsPort: z.number().optional(),
+  ca: z.string().optional(),
+  allowPlain: z.boolean().default(false),
 });
-type Wanted = z.infer<typeof wanted>;
+type Wanted = z.output<typeof wanted>;
 
 type SetupOptions = Omit<Wanted, 'managementUrl' | 'databaseUrl'> & {
   managementUrlFile: string;
@@ -52,14 +57,24 @@ export function addSetup(program: Command, room: Room): void {
     )
     .requiredOption(
       '--management-url-file <file>',
-      'holds http://admin:password@host:15672, of a RabbitMQ administrator',
+      'holds https://admin:password@host:15671, of a RabbitMQ administrator',
     )
     .requiredOption('--database-url-file <file>', 'holds mysql://user:password@host:3306/mega')
     .option('--vhost <name>', 'the vhost of the fleet', 'mega')
     .option(
       '--port <number>',
-      "the broker's AMQP port (default: what it tells, else 5672)",
+      "the broker's plain AMQP port (default: what it tells, else 5672)",
       wholeNumber(1, 65_535),
+    )
+    .option(
+      '--tls-port <number>',
+      "the broker's port for TLS (with --ca the default: what it tells, else 5671)",
+      wholeNumber(1, 65_535),
+    )
+    .option('--ca <file>', 'use TLS, and trust the CAs in this file of certificates; mega certs makes one')
+    .option(
+      '--allow-plain',
+      'let connections to other machines be plain: whoever is on the way can read them',
     )
     .option('--out <folder>', 'where to write dispatcher.json and operator.json', '.')
     .option('--operator <name>', `the operator; the broker's user is ${OPERATOR_PREFIX}<name>`, 'admin')
@@ -75,31 +90,54 @@ export function addSetup(program: Command, room: Room): void {
       return EXIT.good;
     }),
   );
-  example(setup, 'mega setup --management-url-file admin.url --database-url-file db.url --out /etc/mega');
+  example(
+    setup,
+    'mega setup --management-url-file admin.url --database-url-file db.url --out /etc/mega --ca ca.crt',
+  );
 }
 
 /** Running it again is safe: what is there stays, and the users get new secrets. */
 async function prepareBroker(to: Wanted) {
+  const security = { allowPlain: to.allowPlain, ca: to.ca === undefined ? undefined : readCa(to.ca) };
+  const scheme = to.ca === undefined && to.tlsPort === undefined ? 'amqp' : 'amqps';
+  if (scheme === 'amqps' && to.port !== undefined)
+    throw new InputError('bad_argument', '--port is the plain one: for TLS give --tls-port instead');
+  const { hostname } = new URL(to.managementUrl);
+  refuse(security, `${scheme}://${hostname}`, to.managementUrl, to.databaseUrl);
   const out = writableFolder(to.out);
-  const management = new Management(to.managementUrl, to.vhost);
-  const port = to.port ?? (await management.amqpPort()) ?? AMQP_PORT;
+  const management = new Management(to.managementUrl, to.vhost, security);
+  const given = scheme === 'amqps' ? to.tlsPort : to.port;
+  const port = given ?? (await management.amqpPort(scheme)) ?? USUAL_PORT[scheme];
   await management.createVhost();
   const addUser = async (name: string, permissions: ReturnType<typeof operatorPermissions>) => {
     const secret = newSecret();
     await management.putUser(name, hashPassword(secret), permissions);
-    return `amqp://${name}:${secret}@${new URL(to.managementUrl).hostname}:${port}/${encodeURIComponent(to.vhost)}`;
+    return `${scheme}://${name}:${secret}@${hostname}:${port}/${encodeURIComponent(to.vhost)}`;
   };
   const operatorUser = `${OPERATOR_PREFIX}${to.operator}`;
+  const common = placeSecurity(out, security);
   const ofDispatcher = {
     broker: await addUser(to.dispatcherUser, dispatcherPermissions()),
     management: to.managementUrl,
     database: to.databaseUrl,
+    ...common,
   };
-  const dispatcher = write(join(out, 'dispatcher.json'), ofDispatcher);
-  const operator = write(join(out, 'operator.json'), {
+  const dispatcher = writeConfig(join(out, 'dispatcher.json'), ofDispatcher);
+  const operator = writeConfig(join(out, 'operator.json'), {
     broker: await addUser(operatorUser, operatorPermissions()),
+    ...common,
   });
   return { vhost: to.vhost, users: [to.dispatcherUser, operatorUser], dispatcher, operator };
+}
+
+/** Before a password is sent anywhere; what is refused here the configurations would refuse as well. */
+function refuse(security: Security, ...urls: string[]): void {
+  try {
+    for (const url of urls) refusePlain(url, security);
+  } catch (cause) {
+    const remedy = 'with --ca FILE mega setup takes TLS, with --allow-plain it goes on without';
+    throw new InputError('plain_refused', `${(cause as Error).message}; ${remedy}`, { cause });
+  }
 }
 
 /** Found out before anything is changed in the broker. */
@@ -113,7 +151,13 @@ function writableFolder(path: string): string {
   }
 }
 
-function write(path: string, value: object): string {
+/** What both configurations say of it; the CA's certificate lies beside them, so that the folder may be moved. */
+function placeSecurity(out: string, { ca, allowPlain }: Security): object {
+  if (ca !== undefined) writeDurably(join(out, CA_FILE), ca, 0o644);
+  return { ...(ca === undefined ? {} : { ca: CA_FILE }), ...(allowPlain ? { allowPlain } : {}) };
+}
+
+function writeConfig(path: string, value: object): string {
   writeDurably(path, `${JSON.stringify(value, undefined, 2)}\n`, 0o600);
   return path;
 }

@@ -221,7 +221,7 @@ export class Broker extends EventEmitter {
 
   #trouble(error: Error): void {
     this.#lastTrouble = error;
-    this.emit('trouble', `${whatToDo(error)} (${describe(error)})`);
+    this.emit('trouble', `${whatToDo(error, this.#options.url)} (${describe(error)})`);
   }
 
   #unavailable(cause: unknown): UnavailableError {

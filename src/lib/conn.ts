@@ -217,7 +217,11 @@ function told(cause: unknown, where: string, what: string): MegaError {
   const text = (cause as Error).message || code;
   const { fatal, errno } = cause as { fatal?: boolean; errno?: number };
   if (code === 'ER_ACCESS_DENIED_ERROR')
-    return new UnavailableError('database_refused', `${where} refuses the user or password`, { cause });
+    return new UnavailableError(
+      'database_refused',
+      `${where} refuses the user or password; it may let some in over TLS only (?tls=on)`,
+      { cause },
+    );
   const tls = tlsTrouble(cause, `the database ${where}`);
   if (tls) return new UnavailableError('database_unavailable', tls, { cause });
   const away = AWAY.has(code) || errno === KILLED || fatal;

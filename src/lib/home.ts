@@ -35,6 +35,7 @@ export function homeAt(root: string) {
     alive: at('state', 'alive'),
     fault: at('state', 'fault'),
     config: at('etc', 'agent.json'),
+    ca: at('etc', 'ca.crt'),
     preflight: at('etc', 'preflight.d'),
     log: at('log', 'mega_client.log'),
   };

@@ -1,5 +1,5 @@
 import { createTransport, type SendMailOptions } from 'nodemailer';
-import { InputError, MegaError, withoutSecrets } from './errors.ts';
+import { codeOf, InputError, MegaError, withoutSecrets } from './errors.ts';
 import { retry } from './retry.ts';
 import { tlsOf } from './secure.ts';
 import { tlsTrouble } from './tls-errors.ts';
@@ -70,10 +70,17 @@ function told(cause: unknown, mail: Mail, url: string): MegaError {
   const { host } = new URL(url);
   const tls = tlsTrouble(cause, `the mail server ${host}`);
   if (tls) return new MegaError('mail_failed', tls, { cause });
+  // A mail server speaks first, and over TLS it waits for us to begin.
+  const hint =
+    /^smtp:/.test(url) && codeOf(cause) === 'ETIMEDOUT' ? ' (its port for TLS wants smtps://)' : '';
   const who = rejected?.length ? rejected.join(', ') : [mail.to].flat().join(', ');
   if (responseCode >= 500)
     return new MegaError('mail_refused', `mail to ${who} was refused: ${message}`, { cause });
-  return new MegaError('mail_failed', `mail to ${who} was not sent by ${withoutSecrets(url)}: ${message}`, {
-    cause,
-  });
+  return new MegaError(
+    'mail_failed',
+    `mail to ${who} was not sent by ${withoutSecrets(url)}: ${message}${hint}`,
+    {
+      cause,
+    },
+  );
 }

@@ -29,14 +29,14 @@ export class Management {
     this.vhost = vhost;
   }
 
-  /** The AMQP port that the node listens on; undefined where `management.disable_stats` keeps it from telling. */
-  async amqpPort(): Promise<number | undefined> {
+  /** The port that the node listens on; undefined where `management.disable_stats` keeps it from telling. */
+  async amqpPort(scheme: 'amqp' | 'amqps' = 'amqp'): Promise<number | undefined> {
     const { listeners } = (await this.#send('GET', '/overview')) as {
       listeners?: { protocol: string; port: number }[];
     };
     if (!listeners) return undefined;
-    const found = listeners.find((one) => one.protocol === 'amqp');
-    if (!found) throw new UnavailableError('no_listener', 'the broker has no AMQP listener');
+    const found = listeners.find((one) => one.protocol === (scheme === 'amqp' ? 'amqp' : 'amqp/ssl'));
+    if (!found) throw new UnavailableError('no_listener', `the broker has no listener for ${scheme}`);
     return found.port;
   }
 
