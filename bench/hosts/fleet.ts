@@ -15,6 +15,8 @@ const FREE_DISK = '/dev/shm';
 export type FleetOptions = {
   ids: string[];
   amqpPort: number;
+  /** See host.ts. */
+  ca?: string | undefined;
   children: number;
   /** `files`: a journal each on a disk that costs nothing; otherwise they are within the process. */
   journals?: 'files';
@@ -35,12 +37,12 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** Resolves when all of them read their queues. */
-  static async start({ ids, amqpPort, children, journals, heartbeatMs = 20_000 }: FleetOptions) {
+  static async start({ ids, amqpPort, ca, children, journals, heartbeatMs = 20_000 }: FleetOptions) {
     const folder = journals && mkdtempSync(join(existsSync(FREE_DISK) ? FREE_DISK : tmpdir(), 'mega-bench-'));
     const fleet = new Fleet(Array.from({ length: children }, () => new Child(file)));
     await fleet.there(); // the processes are up
     fleet.began = performance.now();
-    const common = { amqpPort, heartbeatMs, atOnce: Math.ceil(CONNECTING / children) };
+    const common = { amqpPort, ca, heartbeatMs, atOnce: Math.ceil(CONNECTING / children) };
     const starting = fleet.#children.map((child, at) => {
       const own = ids.filter((_, i) => i % children === at);
       const wanted = { ...common, ids: own, ...(folder === undefined ? {} : { journals: folder }) };
