@@ -22,10 +22,10 @@ async function ownAuthority() {
 }
 
 /** Puts into a server's folder what it needs for TLS, made as `mega certs` makes it; the CA's key is never written. */
-export async function giveCertificate(folder: string): Promise<CertificateFiles> {
+export async function giveCertificate(folder: string, days = DAYS): Promise<CertificateFiles> {
   authority ??= ownAuthority();
   const { pem, opened } = await authority;
-  const pair = await makeServerPair(opened, NAMES, DAYS);
+  const pair = await makeServerPair(opened, NAMES, days);
   const at = (name: string) => join(folder, name);
   const files = { ca: at('ca.crt'), certificate: at('server.crt'), key: at('server.key') };
   await writeFile(files.ca, pem);
