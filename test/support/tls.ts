@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { createServer as createSecureServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Pair } from '../../src/cli/certs/authority.ts';
 
@@ -48,4 +50,12 @@ async function between(
   };
   const { port } = server.address() as AddressInfo;
   return { port, heard: () => heard, [Symbol.asyncDispose]: close };
+}
+
+/** A MariaDB's arguments, for a certificate of one's own. */
+export function argumentsFor(folder: string, pair: Pair): string[] {
+  const [certificate, key] = [join(folder, 'own.crt'), join(folder, 'own.key')];
+  writeFileSync(certificate, pair.certificate);
+  writeFileSync(key, pair.key, { mode: 0o600 });
+  return [`--ssl-cert=${certificate}`, `--ssl-key=${key}`];
 }
