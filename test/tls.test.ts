@@ -47,8 +47,11 @@ describe('over TLS', { skip: withoutOwnServers() }, () => {
   const secureUrl = () => url('amqps', rabbitmq.tls!.port);
 
   describe('a fleet', () => {
+    const opened = new AsyncDisposableStack();
     let world: World;
     let agent: AgentProcess;
+
+    after(() => opened.disposeAsync());
 
     const inDatabase = async (statement: string) => {
       await using db = conn(`${mariadb.url}/?tls=on`, { connections: 1, ca });
@@ -73,6 +76,14 @@ describe('over TLS', { skip: withoutOwnServers() }, () => {
         return users.has(agent.id) && users.has(`mega_${world.name}`) ? all : undefined;
       });
       assert.deepEqual([...new Set(shown.map(({ ssl }) => ssl))], [true]);
+    });
+
+    test('is told when its database takes nothing but TLS', async () => {
+      await using db = conn(mariadb.url, { connections: 1 });
+      await assert.rejects(db.one('SELECT 1'), {
+        code: 'database_refused',
+        message: /over TLS only \(\?tls=on/,
+      });
     });
 
     test('comes back by itself after its broker was killed', async () => {

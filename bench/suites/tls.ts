@@ -1,7 +1,7 @@
 import { Arena } from '../hosts/arena.ts';
 import { outcome, pingJob } from '../hosts/jobs.ts';
 import { hostIds } from '../hosts/names.ts';
-import { median, residentMb } from '../measure.ts';
+import { median } from '../measure.ts';
 import { addReader, publish, readAll, streamReader } from '../peers/artifact.ts';
 import { openWorld } from '../real.ts';
 import type { Figure, Servers, Stage, Suite } from '../suite.ts';
@@ -26,7 +26,7 @@ export const suite: Suite = {
 
 type Way = (typeof WAYS)[number];
 type Size = typeof QUICK;
-type Round = { perSecond: number; connectMs: number; brokerUs: number; dispatcherUs: number; hostKb: number };
+type Round = { perSecond: number; connectMs: number; brokerUs: number; dispatcherUs: number };
 
 async function run(stage: Stage): Promise<Figure[]> {
   const usual = { hosts: HOSTS, jobs: JOBS, rounds: ROUNDS, readers: READERS, sizeMb: SIZE_MB };
@@ -53,9 +53,7 @@ async function playRound(
 ): Promise<Round> {
   await using arena = await Arena.open(stage, servers, { tls: way === 'tls' });
   if (isFirst) await arena.register(hostIds(hosts));
-  const before = residentMb(arena.brokerPid);
   await using fleet = await arena.startHosts({ ids: hostIds(hosts), children: CHILDREN, journals: 'files' });
-  const hostKb = ((residentMb(arena.brokerPid) - before) * 1_000) / hosts;
   await pingJob(arena); // the first of everything takes longer
   const burnt = arena.burnt();
   const left = Array.from({ length: jobs }).values();
@@ -68,7 +66,7 @@ async function playRound(
   const each = (of: 'broker' | 'dispatcher') => ((after[of] - burnt[of]) * 1_000) / (jobs * hosts);
   const { good, ms } = await outcome(arena, ids);
   const us = { brokerUs: each('broker'), dispatcherUs: each('dispatcher') };
-  return { perSecond: (good * 1_000) / ms, connectMs: fleet.connectMs, hostKb, ...us };
+  return { perSecond: (good * 1_000) / ms, connectMs: fleet.connectMs, ...us };
 }
 
 function figuresOf({ plain, tls }: Record<Way, Round[]>): Figure[] {
@@ -81,7 +79,6 @@ function figuresOf({ plain, tls }: Record<Way, Round[]>): Figure[] {
     figure('the broker', 'us of CPU a task', 'brokerUs'),
     figure('the dispatcher', 'us of CPU a task', 'dispatcherUs'),
     figure('all hosts connecting', 'ms', 'connectMs'),
-    figure("the broker's memory for each host", 'KB', 'hostKb'),
   ];
 }
 
