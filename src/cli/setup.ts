@@ -90,10 +90,7 @@ export function addSetup(program: Command, room: Room): void {
       return EXIT.good;
     }),
   );
-  example(
-    setup,
-    'mega setup --management-url-file admin.url --database-url-file db.url --out /etc/mega --ca ca.crt',
-  );
+  example(setup, 'mega setup --management-url-file admin.url --database-url-file db.url --ca ca.crt');
 }
 
 /** Running it again is safe: what is there stays, and the users get new secrets. */
