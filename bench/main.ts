@@ -31,6 +31,7 @@ const order = [
   'operator',
   'upgrade',
   'artifact',
+  'tls',
   'agent',
   'growth',
 ];

@@ -269,6 +269,7 @@ const normals: readonly Normal[] = [
   { from: /^SET\s+(?:SESSION\s+)?TRANSACTION\s+ISOLATION\s+LEVEL\s+[A-Z ]+$/i, to: 'SELECT 1' },
   { from: /^(?:SAVEPOINT|RELEASE\s+SAVEPOINT|ROLLBACK\s+TO(?:\s+SAVEPOINT)?)\s+\w+$/i, to: 'SELECT 1' },
   { from: /\s+LOCK\s+IN\s+SHARE\s+MODE$/i, to: '', only: 'mariadb' },
+  { from: /^SHOW\s+STATUS\s+LIKE\s+'[^']+'$/i, to: 'SELECT 1' },
   { from: /^DO\s+/i, to: 'SELECT ' },
   { from: /^((?:UPDATE|DELETE)\b[\s\S]*?)\s+ORDER\s+BY\s+[^()]+$/i, to: '$1', only: 'mariadb' },
   { from: /^((?:UPDATE|DELETE)\b[\s\S]*?)\s+LIMIT\s+\S+$/i, to: '$1', only: 'mariadb' },

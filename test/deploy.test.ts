@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { freePorts } from '../dev/servers/ports.ts';
 import { type RabbitMq, startRabbitMq } from '../dev/servers.ts';
 import { until } from '../dev/world/until.ts';
+import { fillFolder } from '../src/cli/certs/folder.ts';
 import { Broker } from '../src/lib/broker.ts';
 import { describe } from '../src/lib/errors.ts';
 import { Management } from '../src/lib/management.ts';
+import { readCa } from '../src/lib/secure.ts';
 import { hostQueue, STREAM_PATTERN, streamQueue } from '../src/lib/topology.ts';
 import { uuidv7 } from '../src/lib/utils.ts';
 
@@ -40,6 +44,32 @@ test('a broker starts with deploy/rabbitmq.conf, and its page shows how many mes
     return items.find((one) => one.name === queue && one.messages === 3);
   });
   assert.equal(shown.messages, 3);
+});
+
+// As a person would: takes away the hash signs of the section, and names own files and ports.
+test('with the TLS section of deploy/rabbitmq.conf a broker speaks TLS', async () => {
+  const tls = /^# --- TLS -+$([\s\S]*?)^# --- /m.exec(readFileSync(config, 'utf8'))?.[1] ?? '';
+  const settings = [...tls.matchAll(/^# (\S+ = .*)$/gm)].map(([, line]) => line!);
+  assert.ok(settings.length >= 10, `${settings.length} settings`);
+  const files = mkdtempSync(join(tmpdir(), 'mega deploy '));
+  after(() => rmSync(files, { recursive: true }));
+  const { ca, servers } = await fillFolder({ out: files, servers: [['127.0.0.1']], days: 2, caDays: 3 });
+  const ports = await freePorts(4);
+  const own = settings.map((line) =>
+    line
+      .replace(/\S+ca\.crt$/, ca.certificate)
+      .replace(/\S+server\.crt$/, servers[0]!.certificate)
+      .replace(/\S+server\.key$/, servers[0]!.key)
+      .replace(/\d{4,5}$/, () => String(ports.pop())),
+  );
+  const withTls = join(files, 'rabbitmq.conf');
+  writeFileSync(withTls, [readFileSync(config, 'utf8'), ...own, ''].join('\n'));
+  await using secure = await startRabbitMq({ folder, config: withTls });
+  const port = Number(/^listeners\.ssl\.default = (\d+)$/m.exec(own.join('\n'))?.[1]);
+  const { username, password } = new URL(secure.managementUrl);
+  const url = `amqps://${username}:${password}@127.0.0.1:${port}`;
+  await using broker = await Broker.start({ url, name: 'test', ca: readCa(secure.tls!.ca) });
+  await broker.ready(10_000);
 });
 
 test('with deploy/rabbitmq.conf the dispatcher still finds the packages that lie in the broker', async () => {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { connect as connectTls, TLSSocket } from 'node:tls';
+import { makeAuthority, makeServerPair, openAuthority } from '../src/cli/certs/authority.ts';
 import { gatherWrites } from '../src/lib/gather.ts';
 
 /** A socket whose writes are gathered, and the other end of it. */
@@ -37,6 +39,20 @@ test('what one callback writes arrives whole, in its order, and as one piece', a
   const words = Array.from({ length: 100 }, (_, i) => `word ${i};`);
   for (const word of words) ends.near.write(word);
   const { text, pieces } = await read(ends.far, words.join('').length);
+  assert.equal(text, words.join(''));
+  assert.equal(pieces, 1);
+});
+
+test('over TLS, too, what one callback writes arrives whole, in its order, and as one piece', async () => {
+  await using ends = await pair();
+  const made = await makeServerPair(openAuthority(await makeAuthority(2)), ['localhost'], 1);
+  const secured = new TLSSocket(ends.far, { isServer: true, cert: made.certificate, key: made.key });
+  const near = connectTls({ socket: ends.near, rejectUnauthorized: false });
+  await once(near, 'secureConnect');
+  gatherWrites(near);
+  const words = Array.from({ length: 100 }, (_, i) => `word ${i};`);
+  for (const word of words) near.write(word);
+  const { text, pieces } = await read(secured, words.join('').length);
   assert.equal(text, words.join(''));
   assert.equal(pieces, 1);
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { after, before, test } from 'node:test';
-import { SMTPServer } from 'smtp-server';
+import { after, before, describe, test } from 'node:test';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { makeAuthority, makeServerPair, openAuthority, type Pair } from '../src/cli/certs/authority.ts';
 import { sendmail } from '../src/lib/mail.ts';
 
 const received: string[] = [];
@@ -72,6 +73,79 @@ test('a server that is not there is named, and its password is not', async () =>
   await assert.rejects(away, (error: Error) => {
     assert.match(error.message, /127\.0\.0\.1:1: .*ECONNREFUSED/);
     return !error.message.includes('hush');
+  });
+});
+
+describe('over TLS', () => {
+  let ours: Pair;
+  let certificate: Pair;
+
+  before(async () => {
+    ours = await makeAuthority(9);
+    certificate = await makeServerPair(openAuthority(ours), ['127.0.0.1'], 8);
+  });
+
+  /** A mail by way of a server with these settings. */
+  async function by(settings: SMTPServerOptions, scheme: string, tail = '', ca = ours.certificate) {
+    const onData: SMTPServerOptions['onData'] = (stream, session, done) => {
+      stream.resume();
+      stream.on('end', () => done(null, session.secure ? 'over TLS' : 'plainly'));
+    };
+    const one = new SMTPServer({ authOptional: true, onData, ...settings });
+    one.on('error', () => undefined);
+    one.listen(0, '127.0.0.1');
+    await once(one.server, 'listening');
+    const { port } = one.server.address() as AddressInfo;
+    try {
+      return await sendmail(mail, {
+        url: `${scheme}://127.0.0.1:${port}/${tail}`,
+        ca,
+        retries: 0,
+        timeoutMs: 3_000,
+      });
+    } finally {
+      one.close();
+    }
+  }
+  const pem = ({ certificate: cert, key }: Pair) => ({ cert, key });
+  const secured = (pair: Pair) => ({
+    ...pem(pair),
+    onMailFrom: (_address: unknown, session: { secure: boolean }, done: (error?: Error) => void) =>
+      done(session.secure ? undefined : new Error('not without TLS')),
+  });
+
+  test('a mail goes by STARTTLS, and by TLS from the first byte, to whom our CA vouches for', async () => {
+    assert.match(await by(secured(certificate), 'smtp', '?tls=on'), /@/);
+    assert.match(await by({ ...secured(certificate), secure: true }, 'smtps'), /@/);
+  });
+
+  test('a server that another CA vouches for, or of another name, gets nothing', async () => {
+    const other = (await makeAuthority(9)).certificate;
+    for (const [secure, scheme, tail] of [
+      [true, 'smtps', ''],
+      [false, 'smtp', '?tls=on'],
+    ] as const) {
+      const refused = by({ ...pem(certificate), secure }, scheme, tail, other);
+      await assert.rejects(refused, { code: 'mail_failed', message: /not made by a CA that we trust/ });
+      const elsewhere = await makeServerPair(openAuthority(ours), ['mail.example.org'], 8);
+      await assert.rejects(by({ ...pem(elsewhere), secure }, scheme, tail), {
+        message: /is for another name/,
+      });
+    }
+    const ended = await makeServerPair(openAuthority(ours), ['127.0.0.1'], -0.5);
+    await assert.rejects(by({ ...pem(ended), secure: true }, 'smtps'), { message: /has expired/ });
+  });
+
+  test('a server that offers no STARTTLS, or takes it away, gets no mail plainly instead', async () => {
+    const without = by({ disabledCommands: ['STARTTLS'] }, 'smtp', '?tls=on');
+    await assert.rejects(without, { message: /speaks no TLS there/ });
+    await assert.rejects(by({ disabledCommands: ['STARTTLS'] }, 'smtps'), { message: /speaks no TLS there/ });
+    await assert.rejects(by({ ...pem(certificate), secure: true }, 'smtp'), { message: /wants smtps:/ });
+  });
+
+  test('a URL cannot turn the verification off', async () => {
+    const tail = '?tls=on&tls.rejectUnauthorized=false';
+    await assert.rejects(by(pem(certificate), 'smtp', tail), { code: 'bad_argument' });
   });
 });
 

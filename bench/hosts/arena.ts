@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startProcess } from '../../dev/servers/process.ts';
 import { until } from '../../dev/world/until.ts';
+import { loadClientConfig } from '../../src/lib/config.ts';
 import { type Conn, conn } from '../../src/lib/conn.ts';
+import { readCa } from '../../src/lib/secure.ts';
 import { type Call, openSender } from '../../src/lib/sender.ts';
 import { keyFromBase64, publicHex } from '../../src/lib/trust/keys.ts';
 import { ownCpuMs, processIn } from '../measure.ts';
@@ -33,6 +35,7 @@ export class Arena implements AsyncDisposable {
   readonly databasePid: number;
   readonly folder: string;
   #servers: Servers;
+  #secure: Secure;
   #opened: AsyncDisposableStack;
 
   private constructor(about: Pick<Arena, 'db' | 'call' | 'dispatcherPid' | 'folder'> & Inside) {
@@ -41,21 +44,24 @@ export class Arena implements AsyncDisposable {
     this.dispatcherPid = about.dispatcherPid;
     this.folder = about.folder;
     this.#servers = about.servers;
+    this.#secure = about.secure;
     this.#opened = about.opened;
     this.brokerPid = processIn(about.stageFolder, 'beam.smp');
     this.databasePid = processIn(about.stageFolder, 'mariadbd');
   }
 
-  static async open(stage: Stage, servers: Servers): Promise<Arena> {
+  /** `tls`: between dispatcher, broker, database and hosts. */
+  static async open(stage: Stage, servers: Servers, { tls = false } = {}): Promise<Arena> {
     await using opened = new AsyncDisposableStack();
     const folder = join(stage.folder, `arena-${Date.now()}`);
     const databaseUrl = `${servers.mariadb.url}/mega`;
-    await setUp(folder, servers.rabbitmq, databaseUrl);
+    const secure = tls ? servers.rabbitmq.tls : undefined;
+    await setUp(folder, servers.rabbitmq, databaseUrl, secure);
     const dispatcherPid = await startDispatcher(folder, opened, stage.signal);
-    const operator = JSON.parse(readFileSync(join(folder, 'operator.json'), 'utf8')) as { broker: string };
+    const operator = loadClientConfig(join(folder, 'operator.json'));
     const { call } = opened.use(await openSender(operator, CALL_MS));
     const db = opened.use(conn(databaseUrl, { connections: 2 }));
-    const inside = { servers, opened: opened.move(), stageFolder: stage.folder };
+    const inside = { servers, secure, opened: opened.move(), stageFolder: stage.folder };
     return new Arena({ db, call, dispatcherPid, folder, ...inside });
   }
 
@@ -69,7 +75,9 @@ export class Arena implements AsyncDisposable {
 
   /** Resolves when the dispatcher has heard them all. The caller disposes of them. */
   async startHosts(options: Omit<FleetOptions, 'amqpPort' | 'orderKey'>): Promise<Fleet> {
-    const fleet = await Fleet.start({ ...options, amqpPort: this.amqpPort, orderKey: this.#orderKey() });
+    const secure = this.#secure && { amqpPort: this.#secure.port, ca: readCa(this.#secure.ca) };
+    const common = { amqpPort: this.amqpPort, orderKey: this.#orderKey(), ...secure };
+    const fleet = await Fleet.start({ ...options, ...common });
     await this.untilOnline(options.ids.length);
     return fleet;
   }
@@ -101,17 +109,26 @@ export class Arena implements AsyncDisposable {
   }
 }
 
-type Inside = { servers: Servers; opened: AsyncDisposableStack; stageFolder: string };
+type Secure = Servers['rabbitmq']['tls'];
+type Inside = { servers: Servers; secure: Secure; opened: AsyncDisposableStack; stageFolder: string };
 
-async function setUp(folder: string, rabbitmq: Servers['rabbitmq'], databaseUrl: string): Promise<void> {
+async function setUp(
+  folder: string,
+  rabbitmq: Servers['rabbitmq'],
+  databaseUrl: string,
+  tls: Secure,
+): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const secret = (name: string, text: string) => {
     const path = join(folder, name);
     writeFileSync(path, text, { mode: 0o600 });
     return path;
   };
-  const management = ['--management-url-file', secret('management.url', rabbitmq.managementUrl)];
-  const database = ['--database-url-file', secret('database.url', databaseUrl)];
+  const management = [
+    '--management-url-file',
+    secret('management.url', tls?.managementUrl ?? rabbitmq.managementUrl),
+  ];
+  const database = ['--database-url-file', secret('database.url', `${databaseUrl}${tls ? '?tls=on' : ''}`)];
   await promisify(execFile)(mega, [
     'setup',
     ...management,
@@ -122,8 +139,7 @@ async function setUp(folder: string, rabbitmq: Servers['rabbitmq'], databaseUrl:
     VHOST,
     '--out',
     folder,
-    '--port',
-    String(rabbitmq.amqpPort),
+    ...(tls ? ['--tls-port', String(tls.port), '--ca', tls.ca] : ['--port', String(rabbitmq.amqpPort)]),
   ]);
 }
 

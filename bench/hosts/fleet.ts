@@ -17,6 +17,8 @@ export type FleetOptions = {
   amqpPort: number;
   /** The public half of the key by which the dispatcher signs. */
   orderKey: string;
+  /** See host.ts. */
+  ca?: string | undefined;
   children: number;
   /** `files`: a journal each on a disk that costs nothing; otherwise they are within the process. */
   journals?: 'files';
@@ -38,12 +40,12 @@ export class Fleet implements AsyncDisposable {
 
   /** Resolves when all of them read their queues. */
   static async start(options: FleetOptions) {
-    const { ids, amqpPort, orderKey, children, journals, heartbeatMs = 20_000 } = options;
+    const { ids, amqpPort, ca, orderKey, children, journals, heartbeatMs = 20_000 } = options;
     const folder = journals && mkdtempSync(join(existsSync(FREE_DISK) ? FREE_DISK : tmpdir(), 'mega-bench-'));
     const fleet = new Fleet(Array.from({ length: children }, () => new Child(file)));
     await fleet.there(); // the processes are up
     fleet.began = performance.now();
-    const common = { amqpPort, orderKey, heartbeatMs, atOnce: Math.ceil(CONNECTING / children) };
+    const common = { amqpPort, ca, orderKey, heartbeatMs, atOnce: Math.ceil(CONNECTING / children) };
     const starting = fleet.#children.map((child, at) => {
       const own = ids.filter((_, i) => i % children === at);
       const wanted = { ...common, ids: own, ...(folder === undefined ? {} : { journals: folder }) };

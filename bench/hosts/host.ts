@@ -20,6 +20,8 @@ const logger = createLogger({ file: 'stderr', level: 'silent' });
 export type HostOptions = {
   id: string;
   amqpPort: number;
+  /** The certificates of the CAs by which the broker is verified; then the port is that for TLS. */
+  ca?: string | undefined;
   /** A path, or `:memory:`. */
   journal: string;
   heartbeatMs: number;
@@ -47,9 +49,8 @@ export class SimulatedHost implements AsyncDisposable {
     const journal = opened.adopt(new Journal(options.journal, options.id, VERSION), (it) => it.close());
     const config = configOf(options);
     const name = `mega agent ${options.id} ${VERSION}`;
-    const broker = opened.use(
-      await Broker.start({ url: config.broker, name, reconnectMs: config.reconnectMs }),
-    );
+    const { broker: url, ca, reconnectMs } = config;
+    const broker = opened.use(await Broker.start({ url, ca, name, reconnectMs }));
     let hello: Hello | undefined;
     const room: Room = {
       ...{ config, home: config.home, host: options.id, version: VERSION, boot: randomUUID() },
@@ -96,10 +97,14 @@ const noop = (onRun: (task: string) => void): TaskType => ({
 });
 
 /** The product's own defaults but for the address. */
-function configOf({ id, amqpPort, heartbeatMs }: HostOptions): Room['config'] {
+function configOf({ id, amqpPort, ca, heartbeatMs }: HostOptions): Room['config'] {
   return {
-    ...{ host: id, home: homeAt(`/nonexistent/${id}`), broker: fleetUrl(amqpPort, id) },
+    ...{
+      host: id,
+      home: homeAt(`/nonexistent/${id}`),
+      broker: fleetUrl(ca ? 'amqps' : 'amqp', amqpPort, id),
+    },
     ...{ heartbeatMs, reconnectMs: 5_000, arbitrationMs: 60_000 },
-    ...{ maxDownloadBytesPerSecond: 0, logLevel: 'silent' },
+    ...{ allowPlain: false, ca, maxDownloadBytesPerSecond: 0, logLevel: 'silent' },
   };
 }

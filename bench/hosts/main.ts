@@ -7,6 +7,7 @@ import { SimulatedHost } from './host.ts';
 export type StartHosts = {
   ids: string[];
   amqpPort: number;
+  ca?: string | undefined;
   /** A folder for a journal each; without it they are in memory. */
   journals?: string;
   heartbeatMs: number;
@@ -20,12 +21,13 @@ const ran = new Map<string, number>();
 const onRun = (task: string) => void ran.set(task, (ran.get(task) ?? 0) + 1);
 
 serve({
-  start: async ({ ids, amqpPort, journals, heartbeatMs, orderKey, atOnce }: StartHosts) => {
+  start: async ({ ids, amqpPort, ca, journals, heartbeatMs, orderKey, atOnce }: StartHosts) => {
     const waiting = ids.values();
     const startNext = async () => {
       for (const id of waiting) {
         const journal = journals === undefined ? ':memory:' : join(journals, `${id}.db`);
-        const host = await SimulatedHost.start({ id, amqpPort, journal, heartbeatMs, orderKey, onRun });
+        const about = { id, amqpPort, ca, journal, heartbeatMs, orderKey };
+        const host = await SimulatedHost.start({ ...about, onRun });
         hosts.push(host);
         await until(`${id} to read its queue`, () => host.there, { pollMs: 20, deadlineMs: 180_000 });
       }

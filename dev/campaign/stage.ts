@@ -136,7 +136,11 @@ export class Stage implements AsyncDisposable {
     const link = this.#opened.use(await Link.open(this.rabbitmq.amqpPort, network?.address));
     const id = `${this.world.name}-${String(number + 1).padStart(2, '0')}`;
     const address = network?.address ?? '127.0.0.1';
-    const settings = { broker: `amqp://${address}:${link.port}/${this.world.name}`, arbitrationMs: 3_000 };
+    const settings = {
+      broker: `amqp://${address}:${link.port}/${this.world.name}`,
+      arbitrationMs: 3_000,
+      allowPlain: true,
+    };
     const shell = network ? { shell: [...network.enter, '/bin/sh'] } : {};
     const agent = await this.world.addHost(id, GOOD[0], undefined, { settings, ...shell });
     const gate = new Gate();

@@ -3,10 +3,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashPassword } from '../../src/lib/management.ts';
 import type { Permissions } from '../../src/lib/topology.ts';
-import { type Servers, startServers } from '../servers.ts';
+import { startServers } from '../servers.ts';
 import type { AgentProcess } from '../world/agent.ts';
 import { viewerOf } from '../world/folder.ts';
-import { World } from '../world/world.ts';
+import { World, type WorldOptions } from '../world/world.ts';
 import type { Show } from './show.ts';
 
 /** All that the demo plays on. Disposing of it leaves neither a process nor a file. */
@@ -23,7 +23,9 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   await using opened = new AsyncDisposableStack();
   const servers = opened.use(await show.step('RabbitMQ and MariaDB', (log) => startServers({ folder, log })));
   signal.throwIfAborted();
-  const world = opened.use(await show.step('a dispatcher', () => openWorld({ servers, folder, signal })));
+  const tls = servers.rabbitmq.tls !== undefined;
+  const what = tls ? 'a dispatcher, and TLS between all of them' : 'a dispatcher';
+  const world = opened.use(await show.step(what, () => openWorld({ servers, folder, tls, signal })));
   const ids = hostIds(servers.external ? world.name : 'demo', hosts);
   const agents = new Map<string, AgentProcess>();
   await show.step(`version ${from}, built from this checkout and published`, () => world.publish(from));
@@ -41,7 +43,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   return { world, ids, agents, [Symbol.asyncDispose]: () => close.disposeAsync() };
 }
 
-async function openWorld(options: { servers: Servers; folder: string; signal: AbortSignal }): Promise<World> {
+async function openWorld(options: WorldOptions): Promise<World> {
   const world = await World.open(options);
   try {
     // Packages are built in the folder for temporary files: let kill -9 leave none of them outside of ours.

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
+import { type CertificateFiles, giveCertificate } from './certificate.ts';
 import { retryWhenPortTaken, startFailure } from './failure.ts';
 import { createFolder, folderVariable, removeFolder } from './folder.ts';
 import { freePorts } from './ports.ts';
@@ -12,6 +13,8 @@ import type { ServerOptions } from './rabbitmq.ts';
 export type MariaDb = {
   /** mysql://root:SECRET@127.0.0.1:PORT */
   url: string;
+  /** The certificate (a file) of the CA that it is verified by over TLS, on the same port; unknown for a user's own. */
+  ca?: string | undefined;
   /** Stops in order; the data stay. */
   stop(): Promise<void>;
   /** SIGKILL; what was on the disk stays. */
@@ -40,7 +43,8 @@ async function startOnce(options: MariaDbOptions): Promise<MariaDb> {
   const { folder: parent, pickPorts = freePorts, arguments: more = [] } = options;
   const [port] = await pickPorts(1);
   const folder = await createFolder(parent, 'mariadb');
-  const mariadb = new PrivateMariaDb(folder, port!, randomBytes(18).toString('hex'), more);
+  const secret = randomBytes(18).toString('hex');
+  const mariadb = new PrivateMariaDb(folder, port!, secret, await giveCertificate(folder), more);
   try {
     await mariadb.create();
     await mariadb.start();
@@ -54,13 +58,17 @@ async function startOnce(options: MariaDbOptions): Promise<MariaDb> {
 
 class PrivateMariaDb implements MariaDb {
   readonly url: string;
+  readonly ca: string;
+  readonly #certificate: CertificateFiles;
   readonly #folder: string;
   readonly #port: number;
   readonly #secret: string;
   readonly #more: string[];
   #server: ServerProcess | undefined;
 
-  constructor(folder: string, port: number, secret: string, more: string[]) {
+  constructor(folder: string, port: number, secret: string, certificate: CertificateFiles, more: string[]) {
+    this.ca = certificate.ca;
+    this.#certificate = certificate;
     this.url = `mysql://root:${secret}@127.0.0.1:${port}`;
     this.#folder = folder;
     this.#port = port;
@@ -159,6 +167,9 @@ class PrivateMariaDb implements MariaDb {
       '--bind-address=127.0.0.1',
       // No unix socket: its path may be 107 bytes long, a checkout's may be longer.
       '--socket=',
+      `--ssl-ca=${this.#certificate.ca}`,
+      `--ssl-cert=${this.#certificate.certificate}`,
+      `--ssl-key=${this.#certificate.key}`,
       '--skip-name-resolve',
       '--skip-log-bin',
       '--character-set-server=utf8mb4',

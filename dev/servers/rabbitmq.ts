@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { type CertificateFiles, giveCertificate } from './certificate.ts';
 import { retryWhenPortTaken } from './failure.ts';
 import { createFolder, folderVariable, removeFolder } from './folder.ts';
 import { freePorts, type PortPicker } from './ports.ts';
@@ -12,6 +13,8 @@ export type RabbitMq = {
   amqpPort: number;
   /** http://admin:SECRET@127.0.0.1:PORT */
   managementUrl: string;
+  /** How it is reached over TLS; a broker of the user's own has none that we know of. */
+  tls?: { port: number; managementUrl: string; ca: string } | undefined;
   /** Stops in order; the data stay. */
   stop(): Promise<void>;
   /** SIGKILL; what was on the disk stays. */
@@ -50,10 +53,11 @@ export async function startRabbitMq(options: RabbitMqOptions): Promise<RabbitMq>
 
 async function startOnce(options: RabbitMqOptions): Promise<RabbitMq> {
   const { folder: parent, pickPorts = freePorts, config } = options;
-  const [amqp, management, distribution, epmd] = await pickPorts(4);
-  const ports = { amqp: amqp!, management: management!, distribution: distribution!, epmd: epmd! };
+  const [amqp = 0, management = 0, distribution = 0, epmd = 0, amqps = 0, https = 0] = await pickPorts(6);
+  const ports = { amqp, management, distribution, epmd, amqps, https };
   const folder = await createFolder(parent, 'rabbitmq');
-  const rabbitmq = new PrivateRabbitMq(folder, ports, randomBytes(18).toString('hex'), config);
+  const secret = randomBytes(18).toString('hex');
+  const rabbitmq = new PrivateRabbitMq(folder, ports, secret, await giveCertificate(folder), config);
   try {
     await rabbitmq.create();
     await rabbitmq.start();
@@ -64,12 +68,14 @@ async function startOnce(options: RabbitMqOptions): Promise<RabbitMq> {
   }
 }
 
-type Ports = { amqp: number; management: number; distribution: number; epmd: number };
+type Ports = Record<'amqp' | 'management' | 'distribution' | 'epmd' | 'amqps' | 'https', number>;
 
 /** Two processes: a port mapper of its own (an Erlang node needs one) and the broker. */
 class PrivateRabbitMq implements RabbitMq {
   readonly amqpPort: number;
   readonly managementUrl: string;
+  readonly tls: NonNullable<RabbitMq['tls']>;
+  readonly #certificate: CertificateFiles;
   readonly #folder: string;
   readonly #ports: Ports;
   readonly #secret: string;
@@ -78,8 +84,11 @@ class PrivateRabbitMq implements RabbitMq {
   #epmd: ServerProcess | undefined;
   #broker: ServerProcess | undefined;
 
-  constructor(folder: string, ports: Ports, secret: string, config: string | undefined) {
+  constructor(folder: string, ports: Ports, secret: string, certificate: CertificateFiles, config?: string) {
     this.amqpPort = ports.amqp;
+    const managementUrl = `https://admin:${secret}@127.0.0.1:${ports.https}`;
+    this.tls = { port: ports.amqps, managementUrl, ca: certificate.ca };
+    this.#certificate = certificate;
     this.managementUrl = `http://admin:${secret}@127.0.0.1:${ports.management}`;
     this.#folder = folder;
     this.#ports = ports;
@@ -93,6 +102,12 @@ class PrivateRabbitMq implements RabbitMq {
       `listeners.tcp.1 = 127.0.0.1:${this.#ports.amqp}`,
       'management.tcp.ip = 127.0.0.1',
       `management.tcp.port = ${this.#ports.management}`,
+      `listeners.ssl.1 = 127.0.0.1:${this.#ports.amqps}`,
+      ...this.#tlsSettings('ssl_options'),
+      'ssl_options.verify = verify_none',
+      'management.ssl.ip = 127.0.0.1',
+      `management.ssl.port = ${this.#ports.https}`,
+      ...this.#tlsSettings('management.ssl'),
       'default_user = admin',
       `default_pass = ${this.#secret}`,
       'disk_free_limit.absolute = 50MB',
@@ -115,7 +130,7 @@ class PrivateRabbitMq implements RabbitMq {
         what: 'RabbitMQ',
         processes: [this.#epmd!, this.#broker!],
         logFile: this.#logFile,
-        isReady: async () => (await this.#managementAnswers()) && (await amqpAnswers(this.amqpPort)),
+        isReady: async () => (await this.#managementAnswers()) && (await this.#listens()),
       });
     } catch (error) {
       await this.kill();
@@ -161,6 +176,20 @@ class PrivateRabbitMq implements RabbitMq {
       isReady: () => canConnect(this.#ports.epmd),
     });
     this.#broker = await startProcess({ ...common, command: program, args: [] });
+  }
+
+  /** The listener for TLS comes last. */
+  async #listens(): Promise<boolean> {
+    return (await amqpAnswers(this.amqpPort)) && (await canConnect(this.#ports.amqps));
+  }
+
+  #tlsSettings(prefix: string): string[] {
+    const { ca, certificate, key } = this.#certificate;
+    return [
+      `${prefix}.cacertfile = ${ca}`,
+      `${prefix}.certfile = ${certificate}`,
+      `${prefix}.keyfile = ${key}`,
+    ];
   }
 
   /** The broker first: it says goodbye to the port mapper. */

@@ -9,13 +9,15 @@ import { OfflineSigner } from '../../src/cli/keys/signer.ts';
 import { buildPackage } from '../../src/cli/package/build.ts';
 import type { PackageFile } from '../../src/cli/package/read.ts';
 import { signPackage } from '../../src/cli/package/sign.ts';
+import { loadClientConfig } from '../../src/lib/config.ts';
 import { type Conn, conn } from '../../src/lib/conn.ts';
 import { homeAt } from '../../src/lib/home.ts';
 import { Management } from '../../src/lib/management.ts';
+import { readCa } from '../../src/lib/secure.ts';
 import { openSender, type Sender } from '../../src/lib/sender.ts';
 import { folderVariable } from '../servers/folder.ts';
 import { type ServerProcess, startProcess } from '../servers/process.ts';
-import type { Servers } from '../servers.ts';
+import type { RabbitMq, Servers } from '../servers.ts';
 import { AgentProcess } from './agent.ts';
 import { createWorldFolder, hostsFolder, managementFile, removeFromServers, sweepWorlds } from './folder.ts';
 import { until } from './until.ts';
@@ -30,6 +32,8 @@ export type WorldOptions = {
   /** What differs in the dispatchers' configuration, so that tests need not wait for minutes. */
   dispatcher?: object;
   agent?: object;
+  /** All connections with TLS; for servers that have it. */
+  tls?: boolean;
   /** Ends whatever the world waits for; then it is to be disposed of. */
   signal?: AbortSignal;
 };
@@ -58,7 +62,9 @@ export class World implements AsyncDisposable {
     this.operatorConfig = join(this.folder, 'operator.json');
     this.dispatcherConfig = join(this.folder, 'dispatcher.json');
     this.passphraseFile = join(this.folder, 'passphrase');
-    this.#management = new Management(options.servers.rabbitmq.managementUrl, this.name);
+    const { managementUrl } = options.servers.rabbitmq;
+    const security = this.#tls ? { ca: readCa(this.#tls.ca) } : {};
+    this.#management = new Management(this.#tls?.managementUrl ?? managementUrl, this.name, security);
   }
 
   static async open(options: WorldOptions): Promise<World> {
@@ -109,9 +115,7 @@ export class World implements AsyncDisposable {
 
   /** Calls a function of the dispatcher. */
   async call<T = unknown>(fn: string, args: object = {}): Promise<T> {
-    this.#sender ??= this.#opened.use(
-      await openSender(JSON.parse(readFileSync(this.operatorConfig, 'utf8')), 30_000),
-    );
+    this.#sender ??= this.#opened.use(await openSender(loadClientConfig(this.operatorConfig), 30_000));
     return this.#sender.call<T>(fn, args, { timeoutMs: 30_000 });
   }
 
@@ -215,17 +219,29 @@ export class World implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
+  /** How the broker is reached over TLS, if this world is to. Error: where it has none. */
+  get #tls(): RabbitMq['tls'] {
+    if (!this.#options.tls) return undefined;
+    const { tls } = this.servers.rabbitmq;
+    if (tls === undefined) throw new Error('these servers have no TLS that we know of');
+    return tls;
+  }
+
   async #setUp(): Promise<void> {
     const secret = (name: string, text: string) => {
       const path = join(this.folder, name);
       writeFileSync(path, text, { mode: 0o600 });
       return path;
     };
-    const management = secret(managementFile, this.servers.rabbitmq.managementUrl);
-    const database = secret('database.url', this.databaseUrl);
+    const { amqpPort, managementUrl } = this.servers.rabbitmq;
+    secret(managementFile, managementUrl);
+    const tls = this.#tls;
+    const management = secret('setup.url', tls?.managementUrl ?? managementUrl);
+    const database = secret('database.url', `${this.databaseUrl}${tls ? '?tls=on' : ''}`);
     secret('passphrase', randomBytes(16).toString('hex'));
     const users = ['--vhost', this.name, '--dispatcher-user', `mega_${this.name}`, '--operator', this.name];
-    const port = ['--port', String(this.servers.rabbitmq.amqpPort)]; // a broker without statistics does not tell
+    // A broker without statistics does not tell its ports.
+    const port = tls ? ['--tls-port', String(tls.port), '--ca', tls.ca] : ['--port', String(amqpPort)];
     const files = [
       '--management-url-file',
       management,

@@ -23,7 +23,7 @@ export async function askForUpgrade(
   to: string | undefined,
   tell: (line: string) => void,
 ) {
-  await using sender = await openSender({ broker: config.broker });
+  await using sender = await openSender(config);
   const asked = check(z.object({ task: z.uuid() }), await sender.call('client_upgrade', to ? { to } : {}));
   tell(`task ${asked.task}`);
   let last = '';

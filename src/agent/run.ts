@@ -3,6 +3,7 @@ import { Broker } from '../lib/broker.ts';
 import type { AgentConfig } from '../lib/config.ts';
 import { describe, MegaError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logs.ts';
+import { plainWarnings } from '../lib/secure.ts';
 import { caller } from '../lib/sender.ts';
 import { beat } from './alive.ts';
 import { sayGoodbye } from './goodbye.ts';
@@ -46,9 +47,9 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   const journal = opened.adopt(new Journal(config.home.journal, config.host, version), (it) => it.close());
   opened.use(beat(config.home.alive, () => stop('orphaned')));
   const name = `mega agent ${config.host} ${version}`;
-  const broker = opened.use(
-    await Broker.start({ url: config.broker, name, reconnectMs: config.reconnectMs }),
-  );
+  const { broker: url, ca, allowPlain, reconnectMs } = config;
+  const broker = opened.use(await Broker.start({ url, ca, allowPlain, name, reconnectMs }));
+  for (const line of plainWarnings([url])) logger.warn(line);
   let told = '';
   broker.on('trouble', (text: string) => {
     if (text !== told) logger.warn(text);

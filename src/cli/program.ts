@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { describe } from '../lib/errors.ts';
 import { addApi } from './api.ts';
+import { addCerts } from './certs.ts';
 import { EXIT_HELP, exitCodeOf } from './exit.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
@@ -41,10 +42,14 @@ export function createProgram(room: Room): Command {
       outputError: (text, write) => write(`mega: ${oneLine(text)}; see --help\n`),
     })
     .addHelpText('after', HELP);
-  for (const add of [addUpgrade, addPing, addHost, addPackage, addKeys, addJob, addTask, addApi, addSetup])
-    add(program, room);
+  for (const add of COMMANDS) add(program, room);
   return program;
 }
+
+const COMMANDS = [
+  ...[addUpgrade, addPing, addHost, addPackage, addKeys, addJob, addTask, addApi, addSetup],
+  ...[addCerts],
+];
 
 const HELP = `
 Processes, each with a --config or --home of its own:

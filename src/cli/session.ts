@@ -1,4 +1,5 @@
 import { loadClientConfig } from '../lib/config.ts';
+import { plainWarnings } from '../lib/secure.ts';
 import { type Call, openSender } from '../lib/sender.ts';
 import { sleep, uuidv7 } from '../lib/utils.ts';
 import type { Host, Task } from './answers.ts';
@@ -8,7 +9,9 @@ import type { Globals } from './world.ts';
 /** Connects as the operator that the configuration names, and lets `work` call functions. */
 export async function withSender<T>(globals: Globals, work: (call: Call) => Promise<T>): Promise<T> {
   const timeoutMs = globals.timeout * 1000;
-  await using sender = await openSender(loadClientConfig(globals.config), timeoutMs);
+  const config = loadClientConfig(globals.config);
+  for (const line of plainWarnings([config.broker])) globals.warn?.(line);
+  await using sender = await openSender(config, timeoutMs);
   return await work((fn, args, options) => sender.call(fn, args, { timeoutMs, ...options }));
 }
 

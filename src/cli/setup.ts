@@ -6,6 +6,7 @@ import { InputError } from '../lib/errors.ts';
 import { writeDurably } from '../lib/files.ts';
 import { hashPassword, Management, newSecret } from '../lib/management.ts';
 import { check } from '../lib/messages.ts';
+import { readCa, refusePlain, type Security } from '../lib/secure.ts';
 import {
   DISPATCHER_USER,
   dispatcherPermissions,
@@ -19,7 +20,8 @@ import { KEYS_FOLDER, type SetUpKeys, setUpKeys } from './keys/setup.ts';
 import { quoted } from './text.ts';
 import { act, example, type Room, wholeNumber } from './world.ts';
 
-const AMQP_PORT = 5672;
+const USUAL_PORT = { amqp: 5672, amqps: 5671 } as const;
+const CA_FILE = 'ca.crt';
 
 const wanted = z.object({
   managementUrl: z.url({
@@ -38,8 +40,11 @@ const wanted = z.object({
     .regex(/^mega_[a-z0-9_-]{1,60}$/, 'must begin with mega_ and hold a-z, 0-9, _ and - only'),
   out: z.string().min(1),
   port: z.number().optional(),
+  tlsPort: z.number().optional(),
+  ca: z.string().optional(),
+  allowPlain: z.boolean().default(false),
 });
-type Wanted = z.infer<typeof wanted>;
+type Wanted = z.output<typeof wanted>;
 
 type CountOptions = {
   rootKeys: number;
@@ -64,13 +69,13 @@ export function addSetup(program: Command, room: Room): void {
     )
     .requiredOption(
       '--management-url-file <file>',
-      'holds http://admin:password@host:15672, of a RabbitMQ administrator',
+      'holds https://admin:password@host:15671, of a RabbitMQ administrator',
     )
     .requiredOption('--database-url-file <file>', 'holds mysql://user:password@host:3306/mega')
     .option('--vhost <name>', 'the vhost of the fleet', 'mega')
     .option(
       '--port <number>',
-      "the broker's AMQP port (default: what it tells, else 5672)",
+      "the broker's plain AMQP port (default: what it tells, else 5672)",
       wholeNumber(1, 65_535),
     )
     .option(
@@ -81,6 +86,16 @@ export function addSetup(program: Command, room: Room): void {
     .option('--root-threshold <number>', 'how many of them must sign', count, 1)
     .option('--targets-keys <number>', 'the same of those that sign packages', count, 1)
     .option('--targets-threshold <number>', 'the same of those that sign packages', count, 1)
+    .option(
+      '--tls-port <number>',
+      "the broker's port for TLS (with --ca the default: what it tells, else 5671)",
+      wholeNumber(1, 65_535),
+    )
+    .option('--ca <file>', 'use TLS, and trust the CAs in this file of certificates; mega certs makes one')
+    .option(
+      '--allow-plain',
+      'let connections to other machines be plain: whoever is on the way can read them',
+    )
     .option('--out <folder>', 'where to write dispatcher.json, operator.json and the folder keys', '.')
     .option('--operator <name>', `the operator; the broker's user is ${OPERATOR_PREFIX}<name>`, 'admin')
     .option('--dispatcher-user <name>', "the dispatchers' user in the broker", DISPATCHER_USER);
@@ -100,7 +115,7 @@ export function addSetup(program: Command, room: Room): void {
       return EXIT.good;
     }),
   );
-  example(setup, 'mega setup --management-url-file admin.url --database-url-file db.url --out /etc/mega');
+  example(setup, 'mega setup --management-url-file admin.url --database-url-file db.url --ca ca.crt');
 }
 
 const count = wholeNumber(1, MOST_KEYS);
@@ -116,28 +131,48 @@ function countsOf(options: CountOptions): { root: Count; targets: Count } {
 
 /** Running it again is safe: what is there stays, and the users get new secrets. */
 async function prepareBroker(to: Wanted, trust: SetUpKeys) {
+  const security = { allowPlain: to.allowPlain, ca: to.ca === undefined ? undefined : readCa(to.ca) };
+  const scheme = to.ca === undefined && to.tlsPort === undefined ? 'amqp' : 'amqps';
+  if (scheme === 'amqps' && to.port !== undefined)
+    throw new InputError('bad_argument', '--port is the plain one: for TLS give --tls-port instead');
+  const { hostname } = new URL(to.managementUrl);
+  refuse(security, `${scheme}://${hostname}`, to.managementUrl, to.databaseUrl);
   const { out } = to;
-  const management = new Management(to.managementUrl, to.vhost);
-  const port = to.port ?? (await management.amqpPort()) ?? AMQP_PORT;
+  const management = new Management(to.managementUrl, to.vhost, security);
+  const given = scheme === 'amqps' ? to.tlsPort : to.port;
+  const port = given ?? (await management.amqpPort(scheme)) ?? USUAL_PORT[scheme];
   await management.createVhost();
   const addUser = async (name: string, permissions: ReturnType<typeof operatorPermissions>) => {
     const secret = newSecret();
     await management.putUser(name, hashPassword(secret), permissions);
-    return `amqp://${name}:${secret}@${new URL(to.managementUrl).hostname}:${port}/${encodeURIComponent(to.vhost)}`;
+    return `${scheme}://${name}:${secret}@${hostname}:${port}/${encodeURIComponent(to.vhost)}`;
   };
   const operatorUser = `${OPERATOR_PREFIX}${to.operator}`;
+  const common = placeSecurity(out, security);
   const ofDispatcher = {
     broker: await addUser(to.dispatcherUser, dispatcherPermissions()),
     management: to.managementUrl,
     database: to.databaseUrl,
+    ...common,
     ...trust,
   };
-  const dispatcher = write(join(out, 'dispatcher.json'), ofDispatcher);
-  const operator = write(join(out, 'operator.json'), {
+  const dispatcher = writeConfig(join(out, 'dispatcher.json'), ofDispatcher);
+  const operator = writeConfig(join(out, 'operator.json'), {
     broker: await addUser(operatorUser, operatorPermissions()),
+    ...common,
     keys: KEYS_FOLDER,
   });
   return { vhost: to.vhost, users: [to.dispatcherUser, operatorUser], dispatcher, operator };
+}
+
+/** Before a password is sent anywhere; what is refused here the configurations would refuse as well. */
+function refuse(security: Security, ...urls: string[]): void {
+  try {
+    for (const url of urls) refusePlain(url, security);
+  } catch (cause) {
+    const remedy = 'with --ca FILE mega setup takes TLS, with --allow-plain it goes on without';
+    throw new InputError('plain_refused', `${(cause as Error).message}; ${remedy}`, { cause });
+  }
 }
 
 /** Found out before anything is changed in the broker. */
@@ -151,7 +186,13 @@ function writableFolder(path: string): string {
   }
 }
 
-function write(path: string, value: object): string {
+/** What both configurations say of it; the CA's certificate lies beside them, so that the folder may be moved. */
+function placeSecurity(out: string, { ca, allowPlain }: Security): object {
+  if (ca !== undefined) writeDurably(join(out, CA_FILE), ca, 0o644);
+  return { ...(ca === undefined ? {} : { ca: CA_FILE }), ...(allowPlain ? { allowPlain } : {}) };
+}
+
+function writeConfig(path: string, value: object): string {
   writeDurably(path, `${JSON.stringify(value, undefined, 2)}\n`, 0o600);
   return path;
 }

@@ -19,7 +19,7 @@ export type World = {
 };
 
 /** The options that every command knows. */
-export type Globals = { config?: string; timeout: number };
+export type Globals = { config?: string; timeout: number; warn?(text: string): void };
 
 /** Where a command leaves its exit code. */
 export type Room = World & { exitCode: number };
@@ -32,7 +32,8 @@ export function act<O extends object>(
   return async (...given: unknown[]): Promise<void> => {
     const command = given.at(-1) as Command;
     const args = given.slice(0, -2) as string[];
-    room.exitCode = await run(command.optsWithGlobals() as O & Globals, ...args);
+    const warn = (text: string) => room.err.write(`mega: warning: ${text}\n`);
+    room.exitCode = await run({ ...(command.optsWithGlobals() as O & Globals), warn }, ...args);
   };
 }
 

@@ -3,9 +3,11 @@ import { Broker } from '../lib/broker.ts';
 import type { DispatcherConfig } from '../lib/config.ts';
 import type { Logger } from '../lib/logs.ts';
 import { Management } from '../lib/management.ts';
+import { plainWarnings } from '../lib/secure.ts';
 import { QUEUE } from '../lib/topology.ts';
 import { keyFromBase64 } from '../lib/trust/keys.ts';
 import { serveCalls } from './api/server.ts';
+import { warnOfEnds } from './certificates.ts';
 import { Collector } from './collect.ts';
 import { Confirmed } from './confirmed.ts';
 import type { Context } from './context.ts';
@@ -29,6 +31,7 @@ const STREAMS_MS = 60_000;
 const STRAY_MS = 3_600_000;
 const SIGHTINGS_MS = 500;
 const CONFIRMED_MS = 300;
+const CERTIFICATES_MS = 12 * 3_600_000;
 
 /**
  * Starts a dispatcher; any number may run side by side. Disposing of it stops in the order opposite to starting:
@@ -37,9 +40,13 @@ const CONFIRMED_MS = 300;
  */
 export async function startDispatcher(config: DispatcherConfig, logger: Logger): Promise<AsyncDisposable> {
   await using opened = new AsyncDisposableStack();
-  const db = opened.use(await openStore(config.database));
+  for (const line of plainWarnings([config.broker, config.management, config.database])) logger.warn(line);
+  const { ca, allowPlain } = config;
+  const db = opened.use(await openStore(config.database, ca));
   const connect = async (name: string) => {
-    const broker = opened.use(await Broker.start({ url: config.broker, name, reconnectMs: 2_000 }));
+    const broker = opened.use(
+      await Broker.start({ url: config.broker, ca, allowPlain, name, reconnectMs: 2_000 }),
+    );
     broker.on('trouble', (text: string) => logger.warn({ connection: name }, text));
     await broker.ready(START_TIMEOUT_MS);
     return broker;
@@ -47,7 +54,7 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const publisher = await connect('mega dispatcher: publishing');
   const consumer = await connect('mega dispatcher: reading');
   const vhost = decodeURIComponent(new URL(config.broker).pathname.slice(1));
-  const management = new Management(config.management, vhost);
+  const management = new Management(config.management, vhost, config);
   const sightings = new Sightings(db);
   const confirmed = new Confirmed(db);
   const brokers = { publisher, consumer, management };
@@ -74,6 +81,7 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   opened.use(new Loop('streams', logger, streamsMs, () => deleteUnread(context).then(() => false)));
   opened.use(new Loop('stray streams', logger, STRAY_MS, () => deleteStray(context).then(() => false)));
   opened.use(new Loop('metadata', logger, watchMs(config), () => watch.step().then(() => false)));
+  opened.use(new Loop('certificates', logger, CERTIFICATES_MS, () => warnOfEnds(context).then(() => false)));
   opened.use(serveCalls({ ...context, kick: () => publishing.kick(), steadyMs }));
   logger.info({ dispatcher: context.id }, 'the dispatcher is ready');
   return opened.move();

@@ -1,14 +1,17 @@
 import { codeOf, describe, UnavailableError, withoutSecrets } from './errors.ts';
+import { tlsTrouble } from './tls-errors.ts';
 
 export function brokerUnavailable(url: string, cause: unknown): UnavailableError {
-  const what = cause instanceof Error ? whatToDo(cause) : 'the broker cannot be reached';
+  const what = cause instanceof Error ? whatToDo(cause, url) : 'the broker cannot be reached';
   return new UnavailableError('broker_unavailable', `${what}: ${withoutSecrets(url)}`, { cause });
 }
 
 /** What a person should look at first. */
-export function whatToDo(error: Error): string {
+export function whatToDo(error: Error, url: string): string {
   const text = describe(error);
   const code = codeOf(error);
+  const tls = tlsTrouble(error, 'the broker');
+  if (tls) return tls;
   const blocked = /^blocked: (.*)/.exec(text)?.[1];
   if (blocked) return `the broker takes no messages for now (${blocked})`;
   if (/NOT.FOUND - no exchange/.test(text))
@@ -19,5 +22,7 @@ export function whatToDo(error: Error): string {
     return 'the broker does not let this user into the vhost';
   if (code === 'ECONNREFUSED' || /ECONNREFUSED/.test(text)) return 'no broker listens there';
   if (/ENOTFOUND|EAI_AGAIN/.test(text)) return 'the name of the broker cannot be resolved';
+  if (/ECONNRESET|closed abruptly/.test(text) && url.startsWith('amqp:'))
+    return 'the broker ended the connection: has it stopped, or is this its port for TLS (then amqps://)?';
   return 'the broker cannot be reached';
 }

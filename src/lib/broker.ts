@@ -1,11 +1,14 @@
+import type { X509Certificate } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
 import { brokerUnavailable, whatToDo } from './broker-errors.ts';
 import { Confirms, type PublishOutcome } from './confirms.ts';
 import { describe, MegaError, UnavailableError } from './errors.ts';
 import { gatherWrites } from './gather.ts';
 import { type Outgoing, propertiesOf } from './outgoing.ts';
+import { refusePlain, type Security } from './secure.ts';
 import { REPLY_QUEUE } from './topology.ts';
 import { sleep, withDeadline } from './utils.ts';
 
@@ -19,8 +22,8 @@ import { sleep, withDeadline } from './utils.ts';
  */
 export type { Channel, ConsumeMessage } from 'amqplib';
 
-export type BrokerOptions = {
-  /** `amqp://user:password@host:port/vhost` */
+export type BrokerOptions = Security & {
+  /** `amqps://user:password@host:port/vhost`, or `amqp://` on loopback */
   url: string;
   /** Shown in the RabbitMQ page. */
   name: string;
@@ -37,7 +40,7 @@ export type Answered = { body: Buffer; headers: Record<string, unknown> };
  */
 export class Broker extends EventEmitter {
   readonly user: string;
-  #options: Required<BrokerOptions>;
+  #options: Options;
   #model: Awaited<ReturnType<typeof open>> | undefined;
   #connection: ChannelModel | undefined;
   #publisher: ConfirmChannel | undefined;
@@ -56,6 +59,7 @@ export class Broker extends EventEmitter {
 
   /** Starts connecting and returns at once; `ready()` waits for the first connection. */
   static async start(options: BrokerOptions): Promise<Broker> {
+    refusePlain(options.url, options);
     const broker = new Broker(options);
     const model = await open(broker.#options, (fresh) => broker.#opened(fresh));
     broker.#model = model;
@@ -150,6 +154,12 @@ export class Broker extends EventEmitter {
     return this.#connection.createChannel();
   }
 
+  /** The server's, as it showed it on this connection; undefined without TLS, and while there is none. */
+  get certificate(): X509Certificate | undefined {
+    const socket = this.#connection && socketOf(this.#connection);
+    return socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  }
+
   get closed(): AbortSignal {
     return this.#closing.signal;
   }
@@ -172,7 +182,7 @@ export class Broker extends EventEmitter {
 
   async #opened(connection: ChannelModel): Promise<void> {
     connection.on('error', () => undefined);
-    gatherWrites((connection.connection as unknown as { stream: Socket }).stream);
+    gatherWrites(socketOf(connection));
     // All frames of one read are handled before we go on: it may end while it is being set up.
     let ended = false;
     connection.once('close', () => {
@@ -215,7 +225,7 @@ export class Broker extends EventEmitter {
 
   #trouble(error: Error): void {
     this.#lastTrouble = error;
-    this.emit('trouble', `${whatToDo(error)} (${describe(error)})`);
+    this.emit('trouble', `${whatToDo(error, this.#options.url)} (${describe(error)})`);
   }
 
   #unavailable(cause: unknown): UnavailableError {
@@ -223,12 +233,17 @@ export class Broker extends EventEmitter {
   }
 }
 
-function open(options: Required<BrokerOptions>, setup: (model: ChannelModel) => Promise<void>) {
+const socketOf = ({ connection }: ChannelModel) => (connection as unknown as { stream: Socket }).stream;
+
+type Options = Required<Omit<BrokerOptions, keyof Security>> & Security;
+
+function open(options: Options, setup: (model: ChannelModel) => Promise<void>) {
   const url = new URL(options.url);
   url.searchParams.set('heartbeat', String(options.heartbeatSeconds));
   return connect(url.href, {
     noDelay: true,
     timeout: 10_000,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
     clientProperties: { connection_name: options.name },
     recovery: { setup, waitForConnect: false, calculateDelay: () => Math.random() * options.reconnectMs },
   });

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { InputError } from './errors.ts';
 import type { Home } from './home.ts';
 import { check } from './messages.ts';
+import { readCa, refusePlain } from './secure.ts';
 import { keyFromBase64 } from './trust/keys.ts';
 import { HOST_ID } from './utils.ts';
 
@@ -26,8 +27,12 @@ const bytesPerSecond = z
   .int()
   .refine((rate) => rate === 0 || rate >= 1024, 'bytes per second, 1024 or more; 0 is without a limit');
 
+/** See secure.ts. In a file `ca` is a path, relative to that file; once loaded it is the certificates themselves. */
+const security = { ca: z.string().min(1).optional(), allowPlain: z.boolean().default(false) };
+
 const clientConfig = z.object({
   broker: amqpUrl,
+  ...security,
   /** The folder of the offline keys, relative to this file; see src/cli/keys. */
   keys: z.string().min(1).default('keys'),
 });
@@ -46,6 +51,7 @@ const dispatcherConfig = z
     broker: amqpUrl,
     management: httpUrl,
     database: mysqlUrl,
+    ...security,
     /** The online keys: that of snapshot and timestamp, and that of orders. Base64 of PKCS#8. */
     keys: z.object(
       { online: signingKey, orders: signingKey },
@@ -100,6 +106,7 @@ export type DispatcherConfig = Readonly<z.infer<typeof dispatcherConfig>>;
 const agentFile = z.object({
   /** Without user and password; those are in `state/identity.json`. */
   broker: amqpUrl,
+  ...security,
   heartbeatMs: z.int().min(200).default(20_000),
   reconnectMs: z.int().min(10).default(5_000),
   /** How long the previous release waits for the dispatcher before it says: no verdict. */
@@ -111,9 +118,9 @@ const agentFile = z.object({
 const identityFile = z.object({ host: z.string().regex(HOST_ID), secret: z.string().min(16) });
 export type AgentConfig = Readonly<z.infer<typeof agentFile> & { host: string; home: Home }>;
 
-/** Operators' configuration: `--config`, `$MEGA_CONFIG`, or `/etc/mega/mega.json`; `$MEGA_BROKER` wins. */
+/** Operators' configuration: `--config`, `$MEGA_CONFIG`, or `/etc/mega/mega.json`; `$MEGA_BROKER`, `$MEGA_CA` win. */
 export function loadClientConfig(path?: string): OperatorConfig {
-  const config = read(clientConfig, path, { broker: process.env.MEGA_BROKER });
+  const config = read(clientConfig, path, { broker: process.env.MEGA_BROKER, ca: caOfEnvironment() });
   return Object.freeze({ ...config, keys: resolve(dirname(pathOf(path)), config.keys) });
 }
 
@@ -130,11 +137,11 @@ function isKey(text: string): boolean {
   }
 }
 
-/** The dispatcher's; `$MEGA_BROKER`, `$MEGA_MANAGEMENT` and `$MEGA_DATABASE` win over the file. */
+/** The dispatcher's; `$MEGA_BROKER`, `$MEGA_MANAGEMENT`, `$MEGA_DATABASE` and `$MEGA_CA` win over the file. */
 export function loadDispatcherConfig(path?: string): DispatcherConfig {
   const env = process.env;
-  const given = { broker: env.MEGA_BROKER, management: env.MEGA_MANAGEMENT, database: env.MEGA_DATABASE };
-  return Object.freeze(read(dispatcherConfig, path, given));
+  const urls = { broker: env.MEGA_BROKER, management: env.MEGA_MANAGEMENT, database: env.MEGA_DATABASE };
+  return Object.freeze(read(dispatcherConfig, path, { ...urls, ca: caOfEnvironment() }));
 }
 
 /** An agent's, from its home: `etc/agent.json` and `state/identity.json`. */
@@ -145,6 +152,12 @@ export function loadAgentConfig(home: Home): AgentConfig {
   url.username = identity.host;
   url.password = identity.secret;
   return Object.freeze({ ...file, broker: url.href, host: identity.host, home });
+}
+
+/** Relative to where the process runs. */
+function caOfEnvironment(): string | undefined {
+  const { MEGA_CA } = process.env;
+  return MEGA_CA === undefined ? undefined : resolve(MEGA_CA);
 }
 
 const FOR_HOSTS = 'mega host add makes a home whole again';
@@ -160,7 +173,7 @@ function read<S extends z.ZodType>(
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
   const file = path ?? process.env.MEGA_CONFIG;
   if (file !== undefined) return parse(schema, resolve(file), set);
-  if (schema.safeParse(set).success) return schema.parse(set);
+  if (schema.safeParse(set).success) return secured(schema.parse(set), '.');
   return parse(schema, DEFAULT_PATH, set);
 }
 
@@ -177,10 +190,20 @@ function parse<S extends z.ZodType>(
     throw new InputError('no_config', `no configuration: ${reasonOf(cause)} ${path}; ${remedy}`);
   }
   try {
-    return check(schema, { ...(file as object), ...env }, 'bad_config');
+    return secured(check(schema, { ...(file as object), ...env }, 'bad_config'), dirname(path));
   } catch (cause) {
     throw new InputError('bad_config', `configuration ${path} is not usable: ${(cause as Error).message}`);
   }
+}
+
+/** Reads what `ca` names, in `folder`, and refuses connections that others could read, unless they are allowed. */
+function secured<T>(config: T, folder: string): T {
+  const { ca, allowPlain } = config as { ca?: string; allowPlain?: boolean };
+  for (const name of ['broker', 'management', 'database']) {
+    const url = (config as Record<string, unknown>)[name];
+    if (typeof url === 'string') refusePlain(url, { allowPlain });
+  }
+  return ca === undefined ? config : { ...config, ca: readCa(resolve(folder, ca)) };
 }
 
 function reasonOf(error: unknown): string {

@@ -1,3 +1,4 @@
+import { connect, isIP } from 'node:net';
 import {
   createPool,
   type Pool,
@@ -7,10 +8,15 @@ import {
 } from 'mysql2/promise';
 import { codeOf, MegaError, UnavailableError } from './errors.ts';
 import { retry } from './retry.ts';
+import { bareHost, tlsOf } from './secure.ts';
+import { tlsTrouble } from './tls-errors.ts';
 import { withDeadline } from './utils.ts';
 
 /**
  * MySQL and MariaDB in one call: `const db = conn('mysql://user:password@host:3306/name')`.
+ *
+ * To all but loopback it speaks TLS and verifies the server's name and chain, by the CAs that Node.js trusts or those
+ * in `ca`. The URL may say otherwise: `?ca=/etc/mega/ca.crt`, `?tls=on`, or `?tls=off` for a plain connection.
  *
  * Sessions are UTC, READ COMMITTED (under the default, polling an empty state blocked another connection's
  * INSERT) and strict. Errors name host, database and statement, never the password.
@@ -35,6 +41,10 @@ export type ConnOptions = {
   timeoutMs?: number;
   /** Only for migrations: several statements in one text. */
   multipleStatements?: boolean;
+  /** Certificates (PEM) of the CAs that the server is verified by. */
+  ca?: string | undefined;
+  /** Default: on, except to loopback. */
+  tls?: boolean | undefined;
 };
 
 export type Conn = Queryable &
@@ -85,8 +95,7 @@ export function conn(url: string, options: ConnOptions = {}): Conn {
   const target = new URL(url);
   const where = `${target.hostname}:${target.port || 3306}${target.pathname}`;
   const pool = createPool({
-    host: target.hostname,
-    port: Number(target.port || 3306),
+    ...reach(target, options),
     user: decodeURIComponent(target.username),
     password: decodeURIComponent(target.password),
     ...(target.pathname.length > 1 ? { database: decodeURIComponent(target.pathname.slice(1)) } : {}),
@@ -115,6 +124,21 @@ export function conn(url: string, options: ConnOptions = {}): Conn {
     close: () => pool.end(),
     [Symbol.asyncDispose]: () => pool.end(),
   };
+}
+
+/**
+ * Where the server is, and whether TLS comes before the password. The driver names to Node.js what it connects to, so
+ * that it is found in the certificate, but not an address, for which `localhost` would be looked up instead. So an
+ * address is given with the dot that may end a name: then it is named, and Node.js still finds the address in it.
+ */
+function reach(target: URL, options: ConnOptions) {
+  const host = bareHost(target.hostname);
+  const port = Number(target.port || 3306);
+  const { tls, ca } = tlsOf(target, options);
+  if (!tls) return { host, port };
+  const ssl = { ...(ca === undefined ? {} : { ca }), verifyIdentity: true };
+  if (isIP(host) === 0) return { host, port, ssl };
+  return { host: `${host}.`, port, ssl, stream: () => connect({ host, port, keepAlive: true }) };
 }
 
 const SESSION = [
@@ -193,7 +217,13 @@ function told(cause: unknown, where: string, what: string): MegaError {
   const text = (cause as Error).message || code;
   const { fatal, errno } = cause as { fatal?: boolean; errno?: number };
   if (code === 'ER_ACCESS_DENIED_ERROR')
-    return new UnavailableError('database_refused', `${where} refuses the user or password`, { cause });
+    return new UnavailableError(
+      'database_refused',
+      `${where} refuses the user or password; it may let some in over TLS only (?tls=on)`,
+      { cause },
+    );
+  const tls = tlsTrouble(cause, `the database ${where}`);
+  if (tls) return new UnavailableError('database_unavailable', tls, { cause });
   const away = AWAY.has(code) || errno === KILLED || fatal;
   if (away || REFUSING.has(code)) {
     const how = away ? 'cannot be reached' : 'takes nothing for now';

@@ -40,7 +40,7 @@ export function describe(error: unknown): string {
 
 /** Node's AggregateError (a refused connection on both IPv4 and IPv6) has an empty message of its own. */
 function textOf(error: Error): string {
-  if (error.message) return error.message;
+  if (error.message) return error.message.trim(); // OpenSSL's end with a new line
   const first = (error as { errors?: unknown[] }).errors?.[0];
   return first instanceof Error ? first.message : codeOf(error);
 }

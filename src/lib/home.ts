@@ -37,6 +37,7 @@ export function homeAt(root: string) {
     fault: at('state', 'fault'),
     config: at('etc', 'agent.json'),
     trustRoot: at('etc', 'root.json'),
+    ca: at('etc', 'ca.crt'),
     preflight: at('etc', 'preflight.d'),
     log: at('log', 'mega_client.log'),
   };

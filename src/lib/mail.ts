@@ -1,13 +1,20 @@
 import { createTransport, type SendMailOptions } from 'nodemailer';
-import { InputError, MegaError, withoutSecrets } from './errors.ts';
+import { codeOf, InputError, MegaError, withoutSecrets } from './errors.ts';
 import { retry } from './retry.ts';
+import { tlsOf } from './secure.ts';
+import { tlsTrouble } from './tls-errors.ts';
 
 /** What nodemailer takes: `from`, `to`, `subject`, `text`, `html`, `attachments`, ... */
 export type Mail = SendMailOptions & { to: string | string[]; subject: string };
 
 export type MailOptions = {
-  /** `smtp://user:password@host:587`, or `smtps://` for TLS from the first byte. */
+  /**
+   * `smtp://user:password@host:587`, which insists on STARTTLS except to loopback, or `smtps://` for TLS from the first
+   * byte. It may end in `?ca=FILE`, `?tls=on`, or `?tls=off` for a plain connection.
+   */
   url: string;
+  /** Certificates (PEM) of the CAs that the server is verified by; default: those that Node.js trusts. */
+  ca?: string | undefined;
   timeoutMs?: number;
   /** Tries again while the server is away or says "later" (4xx). */
   retries?: number;
@@ -27,7 +34,7 @@ export async function sendmail(mail: Mail, options: MailOptions): Promise<string
   if (!/^smtps?:$/.test(protocolOf(url)))
     throw new InputError('bad_argument', 'url: smtp://host:25 or smtps://');
   const limits = { connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs };
-  const transport = createTransport({ url, ...limits });
+  const transport = createTransport({ ...reach(new URL(url), options.ca), ...limits });
   try {
     const send = () =>
       transport.sendMail(mail).catch((cause: unknown) => Promise.reject(told(cause, mail, url)));
@@ -37,6 +44,16 @@ export async function sendmail(mail: Mail, options: MailOptions): Promise<string
   } finally {
     transport.close();
   }
+}
+
+/** The driver lets parameters of a URL overrule whatever else it was told, TLS included: it gets none. */
+function reach(target: URL, given: string | undefined) {
+  const { tls, ca } = tlsOf(target, { ca: given });
+  const url = new URL(target);
+  url.search = '';
+  const trusted = ca === undefined ? {} : { tls: { ca } };
+  if (target.protocol === 'smtps:') return { url: url.href, ...trusted };
+  return { url: url.href, ...(tls ? { requireTLS: true } : { ignoreTLS: true }), ...trusted };
 }
 
 function protocolOf(url: string): string {
@@ -50,10 +67,20 @@ function told(cause: unknown, mail: Mail, url: string): MegaError {
     message,
     rejected,
   } = cause as { responseCode?: number; message: string; rejected?: string[] };
+  const { host } = new URL(url);
+  const tls = tlsTrouble(cause, `the mail server ${host}`);
+  if (tls) return new MegaError('mail_failed', tls, { cause });
+  // A mail server speaks first, and over TLS it waits for us to begin.
+  const hint =
+    /^smtp:/.test(url) && codeOf(cause) === 'ETIMEDOUT' ? ' (its port for TLS wants smtps://)' : '';
   const who = rejected?.length ? rejected.join(', ') : [mail.to].flat().join(', ');
   if (responseCode >= 500)
     return new MegaError('mail_refused', `mail to ${who} was refused: ${message}`, { cause });
-  return new MegaError('mail_failed', `mail to ${who} was not sent by ${withoutSecrets(url)}: ${message}`, {
-    cause,
-  });
+  return new MegaError(
+    'mail_failed',
+    `mail to ${who} was not sent by ${withoutSecrets(url)}: ${message}${hint}`,
+    {
+      cause,
+    },
+  );
 }

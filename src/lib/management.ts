@@ -1,8 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { InputError, UnavailableError } from './errors.ts';
+import { HttpClient } from './http.ts';
+import { refusePlain, type Security } from './secure.ts';
+import { tlsTrouble } from './tls-errors.ts';
 import type { Permissions } from './topology.ts';
 
 const PAGE = 500;
+const TIMEOUT_MS = 15_000;
 
 /**
  * The management HTTP API of RabbitMQ: users, permissions, policies. This module alone holds the
@@ -11,10 +15,13 @@ const PAGE = 500;
 export class Management {
   #base: string;
   #authorization: string;
+  #http: HttpClient;
   readonly vhost: string;
 
-  /** `url`: `http://admin:password@host:15672`. */
-  constructor(url: string, vhost: string) {
+  /** `url`: `https://admin:password@host:15671`, or `http://` on loopback. */
+  constructor(url: string, vhost: string, security: Security = {}) {
+    refusePlain(url, security);
+    this.#http = new HttpClient(security.ca);
     const target = new URL(url);
     const login = `${decodeURIComponent(target.username)}:${decodeURIComponent(target.password)}`;
     this.#authorization = `Basic ${Buffer.from(login).toString('base64')}`;
@@ -22,14 +29,14 @@ export class Management {
     this.vhost = vhost;
   }
 
-  /** The AMQP port that the node listens on; undefined where `management.disable_stats` keeps it from telling. */
-  async amqpPort(): Promise<number | undefined> {
+  /** The port that the node listens on; undefined where `management.disable_stats` keeps it from telling. */
+  async amqpPort(scheme: 'amqp' | 'amqps' = 'amqp'): Promise<number | undefined> {
     const { listeners } = (await this.#send('GET', '/overview')) as {
       listeners?: { protocol: string; port: number }[];
     };
     if (!listeners) return undefined;
-    const found = listeners.find((one) => one.protocol === 'amqp');
-    if (!found) throw new UnavailableError('no_listener', 'the broker has no AMQP listener');
+    const found = listeners.find((one) => one.protocol === (scheme === 'amqp' ? 'amqp' : 'amqp/ssl'));
+    if (!found) throw new UnavailableError('no_listener', `the broker has no listener for ${scheme}`);
     return found.port;
   }
 
@@ -78,29 +85,25 @@ export class Management {
   }
 
   async #send(method: string, path: string, body?: object): Promise<unknown> {
-    const response = await fetch(`${this.#base}${path}`, {
-      method,
-      headers: { authorization: this.#authorization, 'content-type': 'application/json' },
-      signal: AbortSignal.timeout(15_000),
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    }).catch((cause: unknown) => {
-      throw new UnavailableError(
-        'management_unavailable',
-        `the RabbitMQ management API at ${this.#base} cannot be reached`,
-        { cause },
-      );
+    const headers = { authorization: this.#authorization, 'content-type': 'application/json' };
+    const request = { method, headers, body: body && JSON.stringify(body), timeoutMs: TIMEOUT_MS };
+    const sent = this.#http.send(`${this.#base}${path}`, request);
+    const { status, text } = await sent.catch((cause: unknown) => {
+      const what = `the RabbitMQ management API at ${this.#base}`;
+      const words = tlsTrouble(cause, what) ?? `${what} cannot be reached`;
+      throw new UnavailableError('management_unavailable', words, { cause });
     });
-    const text = await response.text();
-    if (response.status === 401) {
+    if (status === 401) {
       throw new InputError(
         'management_refused',
         `the RabbitMQ management API at ${this.#base} refuses the login`,
       );
     }
-    if (!response.ok && !(method === 'DELETE' && response.status === 404)) {
+    const isGood = status >= 200 && status < 300;
+    if (!isGood && !(method === 'DELETE' && status === 404)) {
       throw new UnavailableError(
         'management_error',
-        `${method} ${path}: HTTP ${response.status} ${text.slice(0, 300)}`,
+        `${method} ${path}: HTTP ${status} ${text.slice(0, 300)}`,
       );
     }
     return text ? JSON.parse(text) : undefined;

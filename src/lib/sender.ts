@@ -1,7 +1,8 @@
 import { Broker } from './broker.ts';
-import { type ClientConfig, loadClientConfig } from './config.ts';
+import { loadClientConfig } from './config.ts';
 import { MegaError, UnavailableError } from './errors.ts';
 import { decode, encode, reply } from './messages.ts';
+import type { Security } from './secure.ts';
 import { EXCHANGE, upKey } from './topology.ts';
 import { type KeyLookup, verifyBody } from './trust/jose.ts';
 import { uuidv7 } from './utils.ts';
@@ -27,10 +28,11 @@ export type CallOptions = {
 export type Sender = AsyncDisposable & { call: Call };
 
 export async function openSender(
-  config: ClientConfig = loadClientConfig(),
+  config: { broker: string } & Security = loadClientConfig(),
   timeoutMs = 10_000,
 ): Promise<Sender> {
-  const broker = await Broker.start({ url: config.broker, name: 'mega sender', reconnectMs: 500 });
+  const { broker: url, ca, allowPlain } = config;
+  const broker = await Broker.start({ url, ca, allowPlain, name: 'mega sender', reconnectMs: 500 });
   try {
     await broker.ready(timeoutMs);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { loadClientConfig } from '../../lib/config.ts';
+import { basename, join } from 'node:path';
+import { type ClientConfig, loadClientConfig } from '../../lib/config.ts';
 import { codeOf, InputError } from '../../lib/errors.ts';
 import { linkDurably, readIfThere, writeDurably } from '../../lib/files.ts';
 import { type Home, homeAt, readManifest, releaseLink, versionAt } from '../../lib/home.ts';
@@ -42,12 +42,12 @@ export async function addHostHere(options: AddOptions & Globals, host: string) {
   const { manifest } = await readReleasePackage(options.package);
   const needed = (releaseOf(home) ?? manifest).runtime;
   const source = await runtimeFrom(home, needed, options.runtime);
-  const { broker } = loadClientConfig(options.config);
+  const client = loadClientConfig(options.config);
   return withSender(options, async (call) => {
     const registeredBefore = await isRegistered(call, host);
     refuseSecondHome(home, host, registeredBefore);
     makeFolders(home);
-    writeAgentConfig(home, broker, options);
+    writeAgentConfig(home, client, options);
     await placeTrustRoot(call, home);
     await placeRuntime(home, needed, source);
     await placeRelease(home, options.package, manifest.version);
@@ -95,8 +95,8 @@ function makeFolders(home: Home): void {
 }
 
 /** What a person has set in the file stays, unless it was given now. */
-function writeAgentConfig(home: Home, clientBroker: string, options: AddOptions): void {
-  const broker = new URL(clientBroker);
+function writeAgentConfig(home: Home, client: ClientConfig, options: AddOptions): void {
+  const broker = new URL(client.broker);
   broker.username = '';
   broker.password = '';
   const { heartbeatMs, reconnectMs, arbitrationMs } = options;
@@ -104,7 +104,7 @@ function writeAgentConfig(home: Home, clientBroker: string, options: AddOptions)
     ([, value]) => value !== undefined,
   );
   const before = parse(home.config, readIfThere(home.config) ?? '{}');
-  const config = { ...before, broker: broker.href, ...Object.fromEntries(given) };
+  const config = { ...before, broker: broker.href, ...placeCa(home, client), ...Object.fromEntries(given) };
   writeDurably(home.config, `${JSON.stringify(config, undefined, 2)}\n`, 0o644);
 }
 
@@ -116,6 +116,12 @@ async function placeTrustRoot(call: Call, home: Home): Promise<void> {
     throw new InputError('no_root', 'nothing is signed for this fleet yet: mega setup makes the keys');
   }
   writeDurably(home.trustRoot, text, 0o644);
+}
+
+/** The host trusts and allows what whoever adds it does. */
+function placeCa(home: Home, { ca, allowPlain }: ClientConfig): object {
+  if (ca !== undefined) writeDurably(home.ca, ca, 0o644);
+  return { ...(ca === undefined ? {} : { ca: basename(home.ca) }), ...(allowPlain ? { allowPlain } : {}) };
 }
 
 function parse(path: string, text: string): Record<string, unknown> {

@@ -4,18 +4,19 @@ import { type Conn, conn } from '../../lib/conn.ts';
 import { MegaError } from '../../lib/errors.ts';
 import { sql } from './sql.ts';
 
-/** Opens the store and brings its tables up to date; several dispatchers may start at once. */
-export async function openStore(url: string): Promise<Conn> {
-  await migrate(url);
-  return conn(url, { connections: 8 });
+/** Opens the store and brings its tables up to date; several dispatchers may start at once. `ca`: see lib/conn. */
+export async function openStore(url: string, ca?: string): Promise<Conn> {
+  await migrate(url, ca);
+  return conn(url, { connections: 8, ca });
 }
 
 const LOCK_SECONDS = 60;
 
-async function migrate(url: string): Promise<void> {
-  await createDatabase(url);
+async function migrate(url: string, ca: string | undefined): Promise<void> {
+  await createDatabase(url, ca);
   await using db = conn(url, {
     connections: 1,
+    ca,
     multipleStatements: true,
     timeoutMs: (LOCK_SECONDS + 10) * 1000,
   });
@@ -34,7 +35,7 @@ async function migrate(url: string): Promise<void> {
   await postgrator.migrate(); // the lock ends with its connection
 }
 
-async function createDatabase(url: string): Promise<void> {
+async function createDatabase(url: string, ca: string | undefined): Promise<void> {
   const server = new URL(url);
   const name = decodeURIComponent(server.pathname.slice(1));
   if (!/^[A-Za-z0-9_]{1,60}$/.test(name)) {
@@ -44,7 +45,7 @@ async function createDatabase(url: string): Promise<void> {
     );
   }
   server.pathname = '/';
-  await using db = conn(server.href, { connections: 1 });
+  await using db = conn(server.href, { connections: 1, ca });
   const there = await db.one(sql`SELECT schema_name FROM information_schema.schemata WHERE schema_name = ?`, [
     name,
   ]);
