@@ -14,7 +14,7 @@ type ThresholdOptions = KeyOptions & { of?: number };
 /** `mega keys threshold`: so that one key that is stolen, or one person, is not enough. */
 export function addThreshold(group: Command, room: Room): void {
   const threshold = group
-    .command('threshold <role> <signatures>')
+    .command('threshold <role> <n>')
     .description('how many keys must sign root or targets; keys that are missing are made in the folder')
     .option('--of <keys>', 'how many keys there are to be', wholeNumber(1, MOST_KEYS))
     .option(...KEYS_OPTION)
