@@ -12,8 +12,10 @@ import { Journal } from './journal.ts';
 import { Outbox } from './outbox.ts';
 import type { Room } from './room.ts';
 import { Runner } from './runner.ts';
+import { Secret } from './secret.ts';
 import { clientUpgrade } from './tasks/client_upgrade.ts';
 import { ping } from './tasks/ping.ts';
+import { rotateSecret } from './tasks/rotate_secret.ts';
 import { Trust } from './trust.ts';
 import { Probes } from './upgrade/watch.ts';
 
@@ -46,9 +48,12 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   const journal = opened.adopt(new Journal(config.home.journal, config.host, version), (it) => it.close());
   opened.use(beat(config.home.alive, () => stop('orphaned')));
   const name = `mega agent ${config.host} ${version}`;
+  const secret = new Secret(config.home, config.host);
+  const password = () => secret.current;
   const broker = opened.use(
-    await Broker.start({ url: config.broker, name, reconnectMs: config.reconnectMs }),
+    await Broker.start({ url: config.broker, name, reconnectMs: config.reconnectMs, password }),
   );
+  broker.on('refused', () => secret.tryOther());
   let told = '';
   broker.on('trouble', (text: string) => {
     if (text !== told) logger.warn(text);
@@ -56,6 +61,7 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   });
   broker.on('connected', () => {
     told = '';
+    secret.accepted();
     logger.info('connected to the broker');
   });
 
@@ -73,7 +79,7 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   forget(journal, logger);
   const outbox = opened.use(new Outbox(journal, broker, config.host));
   const probes = new Probes(room);
-  const runner = new Runner(room, [ping, clientUpgrade(probes)]);
+  const runner = new Runner(room, [ping, clientUpgrade(probes), rotateSecret(secret)]);
   opened.defer(() => outbox.drain(DRAIN_MS));
   opened.defer(() => runner.stop(STOP_MS));
   const inbox = opened.use(

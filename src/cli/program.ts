@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { describe } from '../lib/errors.ts';
 import { addApi } from './api.ts';
+import { addDoctor } from './doctor.ts';
 import { EXIT_HELP, exitCodeOf } from './exit.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
@@ -11,6 +12,7 @@ import { ownVersion } from './root.ts';
 import { addSetup } from './setup.ts';
 import { addTask } from './task.ts';
 import { clean } from './text.ts';
+import { addToken } from './token.ts';
 import { addUpgrade } from './upgrade.ts';
 import { number, type Room, type World } from './world.ts';
 
@@ -41,8 +43,8 @@ export function createProgram(room: Room): Command {
       outputError: (text, write) => write(`mega: ${oneLine(text)}; see --help\n`),
     })
     .addHelpText('after', HELP);
-  for (const add of [addUpgrade, addPing, addHost, addPackage, addKeys, addJob, addTask, addApi, addSetup])
-    add(program, room);
+  const fleet = [addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask];
+  for (const add of [...fleet, addApi, addDoctor, addSetup]) add(program, room);
   return program;
 }
 

@@ -21,3 +21,7 @@ export function whatToDo(error: Error): string {
   if (/ENOTFOUND|EAI_AGAIN/.test(text)) return 'the name of the broker cannot be resolved';
   return 'the broker cannot be reached';
 }
+
+/** The user or the password is wrong; a right that is missing is refused in other words. */
+export const isRefusedLogin = (error: Error) =>
+  /Login was refused|ACCESS.REFUSED.*login/i.test(describe(error));

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
 import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
-import { brokerUnavailable, whatToDo } from './broker-errors.ts';
+import { brokerUnavailable, isRefusedLogin, whatToDo } from './broker-errors.ts';
 import { Confirms, type PublishOutcome } from './confirms.ts';
 import { describe, MegaError, UnavailableError } from './errors.ts';
 import { gatherWrites } from './gather.ts';
@@ -22,6 +22,8 @@ export type { Channel, ConsumeMessage } from 'amqplib';
 export type BrokerOptions = {
   /** `amqp://user:password@host:port/vhost` */
   url: string;
+  /** Asked at each connection, where the password may change while we live; default: the URL's. */
+  password?: () => string;
   /** Shown in the RabbitMQ page. */
   name: string;
   heartbeatSeconds?: number;
@@ -33,11 +35,12 @@ export type BrokerOptions = {
 export type Answered = { body: Buffer; headers: Record<string, unknown> };
 
 /**
- * Events: `connected`; `disconnected` (error); `trouble` (text a person can read: refused, blocked, ...).
+ * Events: `connected`; `disconnected` (error); `trouble` (text a person can read: refused, blocked, ...); `refused`
+ * (the broker does not take our user and password).
  */
 export class Broker extends EventEmitter {
   readonly user: string;
-  #options: Required<BrokerOptions>;
+  #options: Options;
   #model: Awaited<ReturnType<typeof open>> | undefined;
   #connection: ChannelModel | undefined;
   #publisher: ConfirmChannel | undefined;
@@ -61,7 +64,10 @@ export class Broker extends EventEmitter {
     broker.#model = model;
     model.on('connect', () => broker.emit('connected'));
     model.on('disconnect', (error: Error) => broker.#lost(error));
-    model.on('connect-failed', (error: Error) => broker.#trouble(error));
+    model.on('connect-failed', (error: Error) => {
+      broker.#trouble(error);
+      if (isRefusedLogin(error)) broker.emit('refused');
+    });
     model.on('blocked', (reason: string) => {
       broker.#blocked = reason;
       broker.emit('trouble', `the broker takes no messages for now (${reason}); ours wait`);
@@ -223,13 +229,23 @@ export class Broker extends EventEmitter {
   }
 }
 
-function open(options: Required<BrokerOptions>, setup: (model: ChannelModel) => Promise<void>) {
+type Options = Required<Omit<BrokerOptions, 'password'>> & Pick<BrokerOptions, 'password'>;
+
+function open(options: Options, setup: (model: ChannelModel) => Promise<void>) {
   const url = new URL(options.url);
+  const { password } = options;
   url.searchParams.set('heartbeat', String(options.heartbeatSeconds));
   return connect(url.href, {
     noDelay: true,
     timeout: 10_000,
     clientProperties: { connection_name: options.name },
+    ...(password && { credentials: login(decodeURIComponent(url.username), password) }),
     recovery: { setup, waitForConnect: false, calculateDelay: () => Math.random() * options.reconnectMs },
   });
 }
+
+/** SASL PLAIN, as amqplib makes it of a URL, but with the password of the moment. */
+const login = (user: string, password: () => string) => ({
+  mechanism: 'PLAIN',
+  response: () => Buffer.from(['', user, password()].join('\0')),
+});

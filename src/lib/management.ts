@@ -1,8 +1,23 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { InputError, UnavailableError } from './errors.ts';
-import type { Permissions } from './topology.ts';
+import type { BindingSpec, Permissions } from './topology.ts';
 
 const PAGE = 500;
+
+export type BrokerUser = {
+  name: string;
+  passwordHash: string;
+  tags: string[];
+  limits: Record<string, number>;
+};
+type RawUser = {
+  name: string;
+  password_hash?: string;
+  tags: string[];
+  limits?: Record<string, number>;
+};
+type RawPermission = Permissions['access'] & { user: string };
+type RawTopicPermission = Permissions['topic'] & { user: string };
 
 /**
  * The management HTTP API of RabbitMQ: users, permissions, policies. This module alone holds the
@@ -45,9 +60,50 @@ export class Management {
     await this.#send('PUT', `/permissions/${this.#v}/${user}`, access);
   }
 
+  /** A new secret; what the user may do stays, and so do its connections. */
+  putSecret = (name: string, passwordHash: string) =>
+    this.#send('PUT', `/users/${encodeURIComponent(name)}`, { password_hash: passwordHash, tags: '' });
+
   async hasUser(name: string): Promise<boolean> {
-    const users = (await this.#send('GET', '/users')) as { name: string }[];
-    return users.some((user) => user.name === name);
+    return (await this.#send('GET', `/users/${encodeURIComponent(name)}`, undefined, true)) !== undefined;
+  }
+
+  /** All users of the broker, those of other vhosts too: the API gives them in one answer. */
+  async users(): Promise<BrokerUser[]> {
+    const users = (await this.#send('GET', '/users')) as RawUser[];
+    return users.map(({ name, password_hash, tags, limits }) => ({
+      ...{ name, passwordHash: password_hash ?? '', tags, limits: limits ?? {} },
+    }));
+  }
+
+  /** What users may do in this vhost, by user. */
+  async permissions(): Promise<Map<string, Permissions['access']>> {
+    const all = (await this.#send('GET', `/vhosts/${this.#v}/permissions`)) as RawPermission[];
+    return new Map(all.map(({ user, configure, write, read }) => [user, { configure, write, read }]));
+  }
+
+  /** Of this vhost; a user may have one for each exchange. */
+  async topicPermissions(): Promise<(Permissions['topic'] & { user: string })[]> {
+    const all = (await this.#send('GET', `/vhosts/${this.#v}/topic-permissions`)) as RawTopicPermission[];
+    return all.map(({ user, exchange, write, read }) => ({ user, exchange, write, read }));
+  }
+
+  async exchangeNames(): Promise<string[]> {
+    const all = (await this.#send('GET', `/exchanges/${this.#v}?columns=name`)) as { name: string }[];
+    return all.map((one) => one.name);
+  }
+
+  async bindingsFrom(exchange: string): Promise<BindingSpec[]> {
+    const path = `/exchanges/${this.#v}/${encodeURIComponent(exchange)}/bindings/source`;
+    const all = ((await this.#send('GET', path, undefined, true)) ?? []) as {
+      destination: string;
+      routing_key: string;
+    }[];
+    return all.map(({ destination, routing_key: key }) => ({ queue: destination, exchange, key }));
+  }
+
+  async policyNames(): Promise<string[]> {
+    return ((await this.#send('GET', `/policies/${this.#v}`)) as { name: string }[]).map((one) => one.name);
   }
 
   async limitUser(name: string, limits: Record<string, number>): Promise<void> {
@@ -77,7 +133,8 @@ export class Management {
     return encodeURIComponent(this.vhost);
   }
 
-  async #send(method: string, path: string, body?: object): Promise<unknown> {
+  /** Undefined for what is missing where it `mayMiss`. */
+  async #send(method: string, path: string, body?: object, mayMiss = method === 'DELETE'): Promise<unknown> {
     const response = await fetch(`${this.#base}${path}`, {
       method,
       headers: { authorization: this.#authorization, 'content-type': 'application/json' },
@@ -97,7 +154,8 @@ export class Management {
         `the RabbitMQ management API at ${this.#base} refuses the login`,
       );
     }
-    if (!response.ok && !(method === 'DELETE' && response.status === 404)) {
+    if (response.status === 404 && mayMiss) return undefined;
+    if (!response.ok) {
       throw new UnavailableError(
         'management_error',
         `${method} ${path}: HTTP ${response.status} ${text.slice(0, 300)}`,
