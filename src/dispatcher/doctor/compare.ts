@@ -71,11 +71,10 @@ type Wanted = Permissions & { passwordHash: string | null; limits: Record<string
 function faultsOf({ users, access, topic }: BrokerState, name: string, wanted: Wanted): string[] {
   const user = users.get(name);
   if (!user) return ['no user'];
-  const { exchange: _, ...topicWanted } = wanted.topic;
   const checks: [isGood: boolean, fault: string][] = [
     [user.passwordHash === wanted.passwordHash, 'another secret than the one it gave'],
     [user.tags.length === 0, `more rights than its own: ${user.tags.join(', ')}`],
-    [alike(topic.get(name), topicWanted), 'wrong topic permissions'],
+    [alike(topic.get(name), wanted.topic), 'wrong topic permissions'],
     [alike(access.get(name), wanted.access), 'wrong permissions'],
     [alike(user.limits, wanted.limits), 'wrong limits'],
   ];

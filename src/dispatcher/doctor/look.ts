@@ -19,6 +19,8 @@ export type BrokerState = {
 export const keyOf = ({ queue, exchange, key }: BindingSpec) => `${exchange} ${key} ${queue}`;
 export type Books = { hosts: Registered[]; tokens: TokenUser[] };
 
+export type Looked = { broker: BrokerState; books: Books };
+
 /** Of ours, but for the packages' streams: those come and go. */
 const QUEUES_OF_OURS = `^(mega[.]host[.].*|${QUEUES.map(({ name }) => name.replaceAll('.', '[.]')).join('|')})$`;
 
@@ -26,7 +28,7 @@ const QUEUES_OF_OURS = `^(mega[.]host[.].*|${QUEUES.map(({ name }) => name.repla
  * Reads broker and database: a dozen questions, and one more for every few hundred queues. The broker first, so that
  * what is registered meanwhile is not taken for a stray.
  */
-export async function look({ management, db }: Context): Promise<{ broker: BrokerState; books: Books }> {
+export async function look({ management, db }: Pick<Context, 'management' | 'db'>): Promise<Looked> {
   const users = await management.users();
   const topic = (await management.topicPermissions()).filter((one) => one.exchange === EXCHANGE.up);
   const bindings: BindingSpec[] = [];
