@@ -96,7 +96,9 @@ async function ask(broker: Broker, token: Token, joining: Joining, asked: { told
   const options = { timeoutMs: ANSWER_MS, key: uuidv7() };
   for (const until = Date.now() + TRY_MS; ; ) {
     try {
-      return check(answered, await call('enrol', args, options));
+      const answer = await call('enrol', args, options);
+      asked.told = true;
+      return check(answered, answer);
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
       asked.told = true;

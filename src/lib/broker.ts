@@ -5,6 +5,7 @@ import { brokerUnavailable, isRefusedLogin, whatToDo } from './broker-errors.ts'
 import { Confirms, type PublishOutcome } from './confirms.ts';
 import { describe, MegaError, UnavailableError } from './errors.ts';
 import { gatherWrites } from './gather.ts';
+import { plainLogin } from './login.ts';
 import { type Outgoing, propertiesOf } from './outgoing.ts';
 import { REPLY_QUEUE } from './topology.ts';
 import { sleep, withDeadline } from './utils.ts';
@@ -239,13 +240,7 @@ function open(options: Options, setup: (model: ChannelModel) => Promise<void>) {
     noDelay: true,
     timeout: 10_000,
     clientProperties: { connection_name: options.name },
-    ...(password && { credentials: login(decodeURIComponent(url.username), password) }),
+    ...(password && { credentials: plainLogin(url, password) }),
     recovery: { setup, waitForConnect: false, calculateDelay: () => Math.random() * options.reconnectMs },
   });
 }
-
-/** SASL PLAIN, as amqplib makes it of a URL, but with the password of the moment. */
-const login = (user: string, password: () => string) => ({
-  mechanism: 'PLAIN',
-  response: () => Buffer.from(['', user, password()].join('\0')),
-});

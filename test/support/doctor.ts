@@ -34,11 +34,11 @@ export async function countRequests(managementUrl: string) {
 /** Hosts that are registered as they should be, made at once: without an agent. */
 export async function manyHosts(world: World, count: number): Promise<AsyncDisposable> {
   const hosts = Array.from({ length: count }, (_, i) => `${world.name}-m${i}`);
-  for (let at = 0; at < count; at += 1_000) await register(world, hosts.slice(at, at + 1_000));
+  for (let at = 0; at < count; at += 500) await register(world, hosts.slice(at, at + 500));
   return {
     [Symbol.asyncDispose]: async () => {
-      for (let at = 0; at < count; at += 1_000) {
-        await askBroker(world, 'POST', 'users/bulk-delete', { users: hosts.slice(at, at + 1_000) });
+      for (let at = 0; at < count; at += 500) {
+        await askBroker(world, 'POST', 'users/bulk-delete', { users: hosts.slice(at, at + 500) });
       }
     },
   };
