@@ -8,7 +8,7 @@ import { until } from '../dev/world/until.ts';
 import { Broker, type Channel } from '../src/lib/broker.ts';
 import { hashPassword } from '../src/lib/management.ts';
 import { caller } from '../src/lib/sender.ts';
-import { decodeToken, joinPassword } from '../src/lib/token.ts';
+import { decodeToken, joinPassword, sha256Hex } from '../src/lib/token.ts';
 import {
   EXCHANGE,
   hostPermissions,
@@ -60,9 +60,10 @@ describe('joining', { concurrency: 3 }, () => {
     assert.match(made.line, /^printf %s 'mega1\.[\w-]+' \| sh mega-install-[\w.-]+\.sh$/);
     const outcome = await joinWith(agent, `${made.token}\n`);
     assert.deepEqual(outcome, { code: 0, out: `joined as ${agent.id}\n`, err: '' });
+    assert.equal(sha256Hex(readFileSync(agent.home.trustRoot, 'utf8')), decodeToken(made.token).root);
     await agent.start();
     await world().untilOnline([agent.id]);
-    assert.equal(await pinged(agent.id), 'succeeded  1.0.0');
+    assert.equal(await pinged(agent.id), 'succeeded  1.0.0', agent.log());
     const shown = await world().json<HostView>('host', 'show', agent.id);
     assert.deepEqual(shown.labels, { dc: 'hz', env: 'test' });
     const { used, state } = (await tokenOf(made.id))!;

@@ -116,7 +116,7 @@ const refusedToken = () =>
 
 /** Before anything of it is believed, and before anything is written. */
 function requireRoot(token: Token, root: string): void {
-  if (token.root === (root === '' ? '' : sha256Hex(root))) return;
+  if (token.root === sha256Hex(root)) return;
   throw new InputError(
     'wrong_root',
     'the root of trust that came is not the one that the token names: make another token with mega token create; ' +

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { z } from 'zod';
-import { readIfThere, removeDurably, writeDurably } from '../lib/files.ts';
+import { readIfThere, removeDurably, removeFolder, writeDurably } from '../lib/files.ts';
 import type { Home } from '../lib/home.ts';
 import {
   type Identity,
@@ -43,7 +43,7 @@ export function prepare(home: Home, host: string, before: Identity | undefined):
  */
 export function settle(home: Home, token: Token, joining: Joining, root: string): void {
   mkdirSync(dirname(home.config), { recursive: true });
-  if (root !== '') writeDurably(home.trustRoot, root, 0o644);
+  layDownRoot(home, root);
   const { ca } = securityOf(token);
   if (ca !== undefined) writeDurably(home.ca, ca, 0o644);
   writeConfig(home, token);
@@ -64,6 +64,13 @@ export function securityOf({ broker, ca }: Token): { ca?: string; allowPlain?: b
   const { protocol, hostname } = new URL(broker);
   const isOpen = protocol === 'amqp:' && !LOOPBACK.test(hostname);
   return { ...(ca === undefined ? {} : { ca: pem(ca) }), ...(isOpen ? { allowPlain: true } : {}) };
+}
+
+/** What was trusted on the word of another root goes with that one, and first. */
+function layDownRoot(home: Home, root: string): void {
+  if (readIfThere(home.trustRoot) === root) return;
+  removeFolder(home.trust);
+  writeDurably(home.trustRoot, root, 0o644);
 }
 
 const LOOPBACK = /^(localhost|127\..*|\[::1\])$/;

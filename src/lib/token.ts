@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { InputError } from './errors.ts';
-import { check } from './messages.ts';
+import { check, schemas } from './messages.ts';
 
 /**
  * What a new machine is given to join: where the broker is, what to trust it by, and a secret that is good for
@@ -21,8 +21,8 @@ const parts = z.object({
   broker: z.url({ protocol: /^amqps?$/ }),
   /** The certificate that the broker is verified by, DER in base64. */
   ca: z.base64().optional(),
-  /** SHA-256 of the root.json that the answer must carry; empty while the fleet has none. */
-  root: z.string().regex(/^([0-9a-f]{64})?$/),
+  /** SHA-256 of the root.json that the answer must carry. */
+  root: schemas.sha256,
 });
 export type Token = z.infer<typeof parts>;
 

@@ -1,12 +1,13 @@
 import { z } from 'zod';
+import type { Queryable } from '../../lib/conn.ts';
 import { InputError } from '../../lib/errors.ts';
 import { schemas } from '../../lib/messages.ts';
 import { sha256Hex, tokenIdOf } from '../../lib/token.ts';
 import { JOINER_PREFIX, joinerUser } from '../../lib/topology.ts';
 import { provisionJoiner } from '../declare.ts';
 import { enrol } from '../enrol.ts';
-import { currentRoot } from '../root.ts';
 import { addToken, getToken, listTokens, markUserGone, revokeToken, type TokenRow } from '../store/tokens.ts';
+import { getMetadata, newestMetadata } from '../store/trust.ts';
 import { fn, JOINER, OPERATOR } from './function.ts';
 
 const MAX_TTL_MS = 90 * 86_400_000;
@@ -37,6 +38,16 @@ function stateOf({ revoked, expired, used, uses }: TokenRow) {
   return expired ? 'expired' : 'active';
 }
 
+const NOTHING_SIGNED = 'nothing is signed for this fleet yet: mega setup makes the keys';
+
+/** The root that a token vouches for; a host finds the way from it to a newer one. */
+async function rootOf(db: Queryable, name: string): Promise<string> {
+  const row = await getToken(db, name);
+  const root = row && (await getMetadata(db, 'root', row.rootVersion));
+  if (root === undefined) throw new InputError('no_root', NOTHING_SIGNED);
+  return root;
+}
+
 export const tokenFunctions = [
   fn({
     name: 'create_token',
@@ -52,12 +63,13 @@ export const tokenFunctions = [
     output: token.extend({ root: z.string() }),
     handler: async (room, input, caller) => {
       const name = tokenIdOf(input.sha256);
-      await addToken(room.db, { ...input, id: name, by: caller.id });
+      const newest = await newestMetadata(room.db, 'root');
+      if (!newest) throw new InputError('no_root', NOTHING_SIGNED);
+      await addToken(room.db, { ...input, id: name, rootVersion: newest.version, by: caller.id });
       const row = await getToken(room.db, name);
       if (row?.sha256 !== input.sha256) throw new InputError('token_taken', 'choose another secret');
       await provisionJoiner(room.management, name, row.passwordHash);
-      const root = await currentRoot(room.db);
-      return { ...told(row), root: root === undefined ? '' : sha256Hex(root) };
+      return { ...told(row), root: sha256Hex(await rootOf(room.db, name)) };
     },
   }),
   fn({
@@ -100,7 +112,7 @@ export const tokenFunctions = [
       const from = caller.id.slice(JOINER_PREFIX.length);
       await enrol(room, from, secret, { ...about, machine: sha256Hex(machine) });
       room.logger.info({ host: about.host, token: from }, 'a host has joined');
-      return { host: about.host, root: (await currentRoot(room.db)) ?? '' };
+      return { host: about.host, root: await rootOf(room.db, from) };
     },
   }),
 ];

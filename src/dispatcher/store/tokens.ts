@@ -7,6 +7,7 @@ export type TokenRow = {
   sha256: string;
   passwordHash: string;
   labels: Record<string, string>;
+  rootVersion: number;
   uses: number;
   used: number;
   createdAt: Date;
@@ -17,21 +18,33 @@ export type TokenRow = {
 };
 
 const COLUMNS = sql`
-  id, sha256, password_hash AS passwordHash, labels, uses, used, created_at AS createdAt, created_by AS createdBy,
+  id, sha256, password_hash AS passwordHash, labels, root_version AS rootVersion, uses, used, created_at AS createdAt, created_by AS createdBy,
   expires_at AS expiresAt, expires_at <= UTC_TIMESTAMP(3) AS expired, revoked_at IS NOT NULL AS revoked`;
 
-export type NewToken = Pick<TokenRow, 'id' | 'sha256' | 'passwordHash' | 'labels' | 'uses'> & {
+export type NewToken = Pick<
+  TokenRow,
+  'id' | 'sha256' | 'passwordHash' | 'labels' | 'rootVersion' | 'uses'
+> & {
   ttlMs: number;
   by: string;
 };
 
 /** The same token given again stays as it was. */
 export async function addToken(db: Queryable, token: NewToken): Promise<void> {
-  const { id, sha256, passwordHash, labels, uses, by, ttlMs } = token;
+  const { id, sha256, passwordHash, labels, rootVersion, uses, by, ttlMs } = token;
   const statement = sql`
-    INSERT IGNORE INTO tokens (id, sha256, password_hash, labels, uses, created_by, created_at, expires_at)
-    VALUES (?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND)`;
-  await db.run(statement, [id, sha256, passwordHash, JSON.stringify(labels), uses, by, ttlMs * 1000]);
+    INSERT IGNORE INTO tokens (id, sha256, password_hash, labels, root_version, uses, created_by, created_at, expires_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND)`;
+  await db.run(statement, [
+    id,
+    sha256,
+    passwordHash,
+    JSON.stringify(labels),
+    rootVersion,
+    uses,
+    by,
+    ttlMs * 1000,
+  ]);
 }
 
 export async function getToken(db: Queryable, id: string): Promise<TokenRow | undefined> {

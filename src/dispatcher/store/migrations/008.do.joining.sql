@@ -11,6 +11,8 @@ CREATE TABLE tokens (
   sha256        CHAR(64)     NOT NULL,
   password_hash VARCHAR(100) NOT NULL,
   labels        JSON         NOT NULL,
+  -- which root.json a machine is to trust that joins with it, though a newer one be signed meanwhile
+  root_version  INT          NOT NULL,
   uses          INT          NOT NULL,
   used          INT          NOT NULL DEFAULT 0,
   has_user      TINYINT      NOT NULL DEFAULT 1,
