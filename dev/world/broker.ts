@@ -3,7 +3,7 @@ import type { World } from './world.ts';
 /** The management API of the world's broker, as its administrator. */
 export async function askBroker<T>(
   world: World,
-  method: 'GET' | 'DELETE' | 'POST',
+  method: 'GET' | 'DELETE' | 'POST' | 'PUT',
   path: string,
   body?: object,
 ): Promise<T> {
@@ -11,7 +11,10 @@ export async function askBroker<T>(
   const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   const response = await fetch(`${url.protocol}//${url.host}/api/${path}`, {
     method,
-    headers: { authorization: `Basic ${Buffer.from(login).toString('base64')}` },
+    headers: {
+      authorization: `Basic ${Buffer.from(login).toString('base64')}`,
+      'content-type': 'application/json',
+    },
     signal: AbortSignal.timeout(10_000),
     ...(body ? { body: JSON.stringify(body) } : {}),
   });

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { conn } from '../../src/lib/conn.ts';
 import { Management } from '../../src/lib/management.ts';
+import { JOINER_PREFIX } from '../../src/lib/topology.ts';
 import { removeFolder } from '../servers/folder.ts';
 import { startTicks } from '../servers/ticks.ts';
 import type { Servers } from '../servers.ts';
@@ -45,9 +46,14 @@ export async function sweepWorlds(parent: string, servers: Servers): Promise<voi
 /** The vhost first: without it nobody who is still connected can do anything. */
 export async function removeFromServers(servers: Servers, folder: string, name: string): Promise<void> {
   const management = new Management(servers.rabbitmq.managementUrl, name);
+  const users = await management
+    .permissions()
+    .then((all) => [...all.keys()])
+    .catch(() => []);
+  const joiners = users.filter((user) => user.startsWith(JOINER_PREFIX));
   await management.deleteVhost();
   const hosts = await readdir(join(folder, hostsFolder)).catch(() => []);
-  for (const user of [`mega_${name}`, `op_${name}`, viewerOf(name), ...hosts])
+  for (const user of [`mega_${name}`, `op_${name}`, viewerOf(name), ...joiners, ...hosts])
     await management.deleteUser(user);
   await using server = conn(servers.mariadb.url, { connections: 1 });
   await server.run(`DROP DATABASE IF EXISTS mega_${name}`);

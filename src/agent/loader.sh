@@ -362,12 +362,13 @@ status() {
 
 usage() {
   cat <<'END'
-usage: mega_client run | start | stop | restart | status | upgrade [args] | help
+usage: mega_client run | start | stop | restart | status | upgrade [args] | join [args] | help
 
   run      run in the foreground (what systemd or init starts)
   start    run in the background, log to <home>/log/loader.log
   status   tell what runs (exit 0) or that nothing does (exit 3)
   upgrade  ask for an upgrade of this host; --to VERSION, else to the newest
+  join     join the fleet with the token on standard input; --name NAME, else this machine's
 
 Example:  mega_client restart && mega_client status
 END
@@ -376,7 +377,9 @@ END
 case ${1:-} in
   run | start | stop | status) "$1" ;;
   restart) stop && start ;;
-  upgrade) shift && exec "$home/current/runtime/bin/node" "$home/current/agent.mjs" upgrade --home "$home" "$@" ;;
+  upgrade | join)
+    word=$1 && shift
+    exec "$home/current/runtime/bin/node" "$home/current/agent.mjs" "$word" --home "$home" "$@" ;;
   help | --help | -h) usage ;;
   *) say "unknown command '${1:-}'; try: mega_client help" && exit 2 ;;
 esac

@@ -13,8 +13,10 @@ import { Journal } from './journal.ts';
 import { Outbox } from './outbox.ts';
 import type { Room } from './room.ts';
 import { Runner } from './runner.ts';
+import { Secret } from './secret.ts';
 import { clientUpgrade } from './tasks/client_upgrade.ts';
 import { ping } from './tasks/ping.ts';
+import { rotateSecret } from './tasks/rotate_secret.ts';
 import { Trust } from './trust.ts';
 import { Probes } from './upgrade/watch.ts';
 
@@ -48,7 +50,10 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   opened.use(beat(config.home.alive, () => stop('orphaned')));
   const name = `mega agent ${config.host} ${version}`;
   const { broker: url, ca, allowPlain, reconnectMs } = config;
-  const broker = opened.use(await Broker.start({ url, ca, allowPlain, name, reconnectMs }));
+  const secret = new Secret(config.home, config.host);
+  const password = () => secret.current;
+  const broker = opened.use(await Broker.start({ url, ca, allowPlain, name, reconnectMs, password }));
+  broker.on('refused', () => secret.tryOther());
   for (const line of plainWarnings([url])) logger.warn(line);
   let told = '';
   broker.on('trouble', (text: string) => {
@@ -57,6 +62,7 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   });
   broker.on('connected', () => {
     told = '';
+    secret.accepted();
     logger.info('connected to the broker');
   });
 
@@ -74,7 +80,7 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   forget(journal, logger);
   const outbox = opened.use(new Outbox(journal, broker, config.host));
   const probes = new Probes(room);
-  const runner = new Runner(room, [ping, clientUpgrade(probes)]);
+  const runner = new Runner(room, [ping, clientUpgrade(probes), rotateSecret(secret)]);
   opened.defer(() => outbox.drain(DRAIN_MS));
   opened.defer(() => runner.stop(STOP_MS));
   const inbox = opened.use(

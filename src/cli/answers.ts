@@ -6,6 +6,7 @@ export type Host = {
   platform: string | null;
   registeredAt: string;
   lastSeenAt: string | null;
+  labels: Record<string, string>;
 };
 
 export type Job = {
@@ -60,6 +61,25 @@ export type Package = {
   signed: boolean;
   createdAt: string;
   createdBy: string;
+};
+
+export type JoinToken = {
+  id: string;
+  state: string;
+  uses: number;
+  used: number;
+  labels: Record<string, string>;
+  createdAt: string;
+  createdBy: string;
+  expiresAt: string;
+};
+
+export type Diagnosis = {
+  hosts: number;
+  tokens: number;
+  found: number;
+  mended: number;
+  differences: { subject: string; problem: string; remedy: string; mended: boolean }[];
 };
 
 export type ApiFunction = {

@@ -2,10 +2,11 @@ import type { Command } from 'commander';
 import type { Host, Task } from './answers.ts';
 import { EXIT } from './exit.ts';
 import { type AddOptions, addHostHere } from './host/add.ts';
+import { addRotate } from './host/rotate.ts';
 import { allHosts, withSender } from './session.ts';
 import { type Column, pairs, printJson, table, widthOf } from './table.ts';
 import { TASK_COLUMNS } from './task.ts';
-import { ago, moment, quoted } from './text.ts';
+import { ago, labelsOf, moment, quoted } from './text.ts';
 import { act, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
 /** `mega host`: the machines of the fleet. */
@@ -15,6 +16,7 @@ export function addHost(program: Command, room: Room): void {
   addList(host, room);
   addShow(host, room);
   addAdd(host, room);
+  addRotate(host, room);
 
   const remove = host
     .command('remove <host>')
@@ -22,7 +24,9 @@ export function addHost(program: Command, room: Room): void {
   remove.action(
     act(room, async (options, id) => {
       await withSender(options, (call) => call('del_server', { host: id }));
-      room.out.write(`${id} is removed; stop its agent, which the broker no longer lets in\n`);
+      room.out.write(
+        `${id} is removed: the broker has closed its connection and lets it in no more; stop its agent\n`,
+      );
       return EXIT.good;
     }),
   );
@@ -82,6 +86,7 @@ function story(host: Host & { tasks: Task[] }, width: number): string {
     ['platform', host.platform],
     ['last seen', moment(host.lastSeenAt)],
     ['registered', moment(host.registeredAt)],
+    ['labels', labelsOf(host.labels)],
   ]);
   return host.tasks.length === 0 ? about : `${about}\n${table(host.tasks, TASK_COLUMNS, width)}`;
 }

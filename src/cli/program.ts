@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { describe } from '../lib/errors.ts';
 import { addApi } from './api.ts';
 import { addCerts } from './certs.ts';
+import { addDoctor } from './doctor.ts';
 import { EXIT_HELP, exitCodeOf } from './exit.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
@@ -12,6 +13,7 @@ import { ownVersion } from './root.ts';
 import { addSetup } from './setup.ts';
 import { addTask } from './task.ts';
 import { clean } from './text.ts';
+import { addToken } from './token.ts';
 import { addUpgrade } from './upgrade.ts';
 import { number, type Room, type World } from './world.ts';
 
@@ -47,8 +49,8 @@ export function createProgram(room: Room): Command {
 }
 
 const COMMANDS = [
-  ...[addUpgrade, addPing, addHost, addPackage, addKeys, addJob, addTask, addApi, addSetup],
-  ...[addCerts],
+  ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask],
+  ...[addApi, addDoctor, addSetup, addCerts],
 ];
 
 const HELP = `

@@ -51,3 +51,9 @@ export function wrap(text: string, width: number, indent = 0): string {
   }
   return lines.map((line) => ' '.repeat(indent) + line).join('\n');
 }
+
+/** `dc=hz env=test`; null for none. */
+export function labelsOf(labels: Record<string, string>): string | null {
+  const all = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  return all.length === 0 ? null : all.join(' ');
+}

@@ -8,8 +8,13 @@ import {
   HOST_QUEUE_POLICY,
   hostPermissions,
   hostQueue,
+  JOINER_LIMITS,
+  joinerPermissions,
+  joinerUser,
   QUEUES,
 } from '../lib/topology.ts';
+import type { Context } from './context.ts';
+import { getHost } from './store/hosts.ts';
 
 /** Declares what is shared; declaring again what is there changes nothing. */
 export async function declareTopology(broker: Broker, management: Management): Promise<void> {
@@ -40,6 +45,22 @@ export async function provisionHost(
   await management.limitUser(host, HOST_LIMITS);
 }
 
+/** A token's user, which goes when the token is over. */
+export async function provisionJoiner(management: Management, token: string, passwordHash: string) {
+  const user = joinerUser(token);
+  await management.putUser(user, passwordHash, joinerPermissions());
+  await management.limitUser(user, JOINER_LIMITS);
+}
+
+/**
+ * To be called after a host's user was touched: it may have been removed meanwhile, and its user must not come back.
+ * Whoever removes a host looks once more after its row is gone, so that one of the two sees the other.
+ */
+export async function unlessRemoved({ db, publisher, management }: Context, host: string): Promise<void> {
+  if (!(await getHost(db, host))) await removeHostFromBroker(publisher, management, host);
+}
+
+/** The broker ends the connections of a user that is deleted. */
 export async function removeHostFromBroker(
   broker: Broker,
   management: Management,

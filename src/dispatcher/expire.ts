@@ -2,6 +2,7 @@ import type { Context } from './context.ts';
 import { cancelUntaken, expireTasks, markLost, returnExpiredOrders } from './store/due.ts';
 import { markAway } from './store/hosts.ts';
 import { finishJobs, jobsToEnd } from './store/jobs.ts';
+import { sweepTokens } from './tokens.ts';
 
 const ORDER_GRACE_MS = 2_000;
 const JOBS_A_ROUND = 100;
@@ -20,4 +21,5 @@ export async function expireDue(context: Context, steadyMs: number): Promise<voi
   await returnExpiredOrders(db, ORDER_GRACE_MS);
   await expireTasks(db);
   await finishJobs(db, await jobsToEnd(db, JOBS_A_ROUND));
+  await sweepTokens(context);
 }

@@ -10,6 +10,7 @@ import { isSigned, requireMinimum } from './trust/signed.ts';
 export type Asked = { by: string; key: string };
 
 const PING_TIMEOUT_MS = 10_000;
+const ROTATION_TIMEOUT_MS = 60_000;
 
 /** The hosts that a target means: `all`, a name, `*` in names, or several of these; unknown names are an error. */
 export function selectHosts<T extends { id: string }>(hosts: T[], on: string[]): T[] {
@@ -120,6 +121,23 @@ function wantedRelease(published: PackageRow[], uploaded: PackageRow[], version?
 }
 
 export async function startPing(context: Context, on: string[], asked: Asked): Promise<string> {
+  return startAlike(context, 'ping', on, asked, PING_TIMEOUT_MS, PING_TIMEOUT_MS);
+}
+
+/** Hosts make a new secret, those that are away when they come back. */
+export async function startRotation(context: Context, on: string[], asked: Asked): Promise<string> {
+  return startAlike(context, 'rotate_secret', on, asked, ROTATION_TIMEOUT_MS);
+}
+
+/** A job whose tasks have no arguments. */
+async function startAlike(
+  context: Context,
+  type: string,
+  on: string[],
+  asked: Asked,
+  timeoutMs: number,
+  deadlineMs = context.config.taskDeadlineMs,
+): Promise<string> {
   const hosts = selectHosts(await allHosts(context.db), on);
   const tasks = hosts.map((host): NewTask => {
     return {
@@ -131,12 +149,7 @@ export async function startPing(context: Context, on: string[], asked: Asked): P
       fromVersion: host.version,
     };
   });
-  return start(
-    context,
-    { type: 'ping', args: {}, tasks, timeoutMs: PING_TIMEOUT_MS, deadlineMs: PING_TIMEOUT_MS },
-    on,
-    asked,
-  );
+  return start(context, { type, args: {}, tasks, timeoutMs, deadlineMs }, on, asked);
 }
 
 type Plan = { type: string; args: object; tasks: NewTask[]; timeoutMs: number; deadlineMs?: number };

@@ -26,3 +26,7 @@ export function whatToDo(error: Error, url: string): string {
     return 'the broker ended the connection: has it stopped, or is this its port for TLS (then amqps://)?';
   return 'the broker cannot be reached';
 }
+
+/** The user or the password is wrong; a right that is missing is refused in other words. */
+export const isRefusedLogin = (error: Error) =>
+  /Login was refused|ACCESS.REFUSED.*login/i.test(describe(error));

@@ -3,10 +3,11 @@ import { EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
-import { brokerUnavailable, whatToDo } from './broker-errors.ts';
+import { brokerUnavailable, isRefusedLogin, whatToDo } from './broker-errors.ts';
 import { Confirms, type PublishOutcome } from './confirms.ts';
 import { describe, MegaError, UnavailableError } from './errors.ts';
 import { gatherWrites } from './gather.ts';
+import { plainLogin } from './login.ts';
 import { type Outgoing, propertiesOf } from './outgoing.ts';
 import { refusePlain, type Security } from './secure.ts';
 import { REPLY_QUEUE } from './topology.ts';
@@ -25,6 +26,8 @@ export type { Channel, ConsumeMessage } from 'amqplib';
 export type BrokerOptions = Security & {
   /** `amqps://user:password@host:port/vhost`, or `amqp://` on loopback */
   url: string;
+  /** Asked at each connection, where the password may change while we live; default: the URL's. */
+  password?: () => string;
   /** Shown in the RabbitMQ page. */
   name: string;
   heartbeatSeconds?: number;
@@ -36,7 +39,8 @@ export type BrokerOptions = Security & {
 export type Answered = { body: Buffer; headers: Record<string, unknown> };
 
 /**
- * Events: `connected`; `disconnected` (error); `trouble` (text a person can read: refused, blocked, ...).
+ * Events: `connected`; `disconnected` (error); `trouble` (text a person can read: refused, blocked, ...); `refused`
+ * (the broker does not take our user and password).
  */
 export class Broker extends EventEmitter {
   readonly user: string;
@@ -65,7 +69,10 @@ export class Broker extends EventEmitter {
     broker.#model = model;
     model.on('connect', () => broker.emit('connected'));
     model.on('disconnect', (error: Error) => broker.#lost(error));
-    model.on('connect-failed', (error: Error) => broker.#trouble(error));
+    model.on('connect-failed', (error: Error) => {
+      broker.#trouble(error);
+      if (isRefusedLogin(error)) broker.emit('refused');
+    });
     model.on('blocked', (reason: string) => {
       broker.#blocked = reason;
       broker.emit('trouble', `the broker takes no messages for now (${reason}); ours wait`);
@@ -235,16 +242,19 @@ export class Broker extends EventEmitter {
 
 const socketOf = ({ connection }: ChannelModel) => (connection as unknown as { stream: Socket }).stream;
 
-type Options = Required<Omit<BrokerOptions, keyof Security>> & Security;
+type Optional = 'password' | keyof Security;
+type Options = Required<Omit<BrokerOptions, Optional>> & Pick<BrokerOptions, Optional>;
 
 function open(options: Options, setup: (model: ChannelModel) => Promise<void>) {
   const url = new URL(options.url);
+  const { password } = options;
   url.searchParams.set('heartbeat', String(options.heartbeatSeconds));
   return connect(url.href, {
     noDelay: true,
     timeout: 10_000,
     ...(options.ca === undefined ? {} : { ca: options.ca }),
     clientProperties: { connection_name: options.name },
+    ...(password && { credentials: plainLogin(url, password) }),
     recovery: { setup, waitForConnect: false, calculateDelay: () => Math.random() * options.reconnectMs },
   });
 }

@@ -3,10 +3,10 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { InputError } from './errors.ts';
 import type { Home } from './home.ts';
+import { identity } from './identity.ts';
 import { check } from './messages.ts';
 import { readCa, refusePlain } from './secure.ts';
 import { keyFromBase64 } from './trust/keys.ts';
-import { HOST_ID } from './utils.ts';
 
 /**
  * Configuration: environment and files in, validated and frozen values out. The only room that reads
@@ -115,7 +115,6 @@ const agentFile = z.object({
   maxDownloadBytesPerSecond: bytesPerSecond.default(0),
   logLevel: z.string().default('info'),
 });
-const identityFile = z.object({ host: z.string().regex(HOST_ID), secret: z.string().min(16) });
 export type AgentConfig = Readonly<z.infer<typeof agentFile> & { host: string; home: Home }>;
 
 /** Operators' configuration: `--config`, `$MEGA_CONFIG`, or `/etc/mega/mega.json`; `$MEGA_BROKER`, `$MEGA_CA` win. */
@@ -147,11 +146,11 @@ export function loadDispatcherConfig(path?: string): DispatcherConfig {
 /** An agent's, from its home: `etc/agent.json` and `state/identity.json`. */
 export function loadAgentConfig(home: Home): AgentConfig {
   const file = parse(agentFile, home.config, {}, FOR_HOSTS);
-  const identity = parse(identityFile, home.identity, {}, FOR_HOSTS);
+  const { host, secret } = parse(identity, home.identity, {}, FOR_HOSTS);
   const url = new URL(file.broker);
-  url.username = identity.host;
-  url.password = identity.secret;
-  return Object.freeze({ ...file, broker: url.href, host: identity.host, home });
+  url.username = host;
+  url.password = secret;
+  return Object.freeze({ ...file, broker: url.href, host, home });
 }
 
 /** Relative to where the process runs. */
@@ -160,7 +159,7 @@ function caOfEnvironment(): string | undefined {
   return MEGA_CA === undefined ? undefined : resolve(MEGA_CA);
 }
 
-const FOR_HOSTS = 'mega host add makes a home whole again';
+const FOR_HOSTS = 'mega_client join, or mega host add, makes a home whole again';
 const DEFAULT_PATH = '/etc/mega/mega.json';
 
 const pathOf = (path: string | undefined) => path ?? process.env.MEGA_CONFIG ?? DEFAULT_PATH;

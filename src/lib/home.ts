@@ -27,6 +27,11 @@ export function homeAt(root: string) {
     runtime: (name: string) => at('runtimes', name),
     state: at('state'),
     identity: at('state', 'identity.json'),
+    /** A secret that is to follow: it is on disk before anybody is told of it. */
+    identityNext: at('state', 'identity.next.json'),
+    machineKey: at('state', 'machine.key'),
+    /** A joining under way. */
+    joining: at('state', 'join.json'),
     journal: at('state', 'journal.db'),
     downloads: at('state', 'downloads'),
     trust: at('state', 'trust'),
@@ -36,6 +41,7 @@ export function homeAt(root: string) {
     alive: at('state', 'alive'),
     fault: at('state', 'fault'),
     config: at('etc', 'agent.json'),
+    /** The root of trust, laid down at joining. */
     trustRoot: at('etc', 'root.json'),
     ca: at('etc', 'ca.crt'),
     preflight: at('etc', 'preflight.d'),

@@ -3,10 +3,25 @@ import { InputError, UnavailableError } from './errors.ts';
 import { HttpClient } from './http.ts';
 import { refusePlain, type Security } from './secure.ts';
 import { tlsTrouble } from './tls-errors.ts';
-import type { Permissions } from './topology.ts';
+import type { BindingSpec, Permissions } from './topology.ts';
 
 const PAGE = 500;
 const TIMEOUT_MS = 15_000;
+
+export type BrokerUser = {
+  name: string;
+  passwordHash: string;
+  tags: string[];
+  limits: Record<string, number>;
+};
+type RawUser = {
+  name: string;
+  password_hash?: string;
+  tags: string[];
+  limits?: Record<string, number>;
+};
+type RawPermission = Permissions['access'] & { user: string };
+type RawTopicPermission = Permissions['topic'] & { user: string };
 
 /**
  * The management HTTP API of RabbitMQ: users, permissions, policies. This module alone holds the
@@ -52,9 +67,50 @@ export class Management {
     await this.#send('PUT', `/permissions/${this.#v}/${user}`, access);
   }
 
+  /** A new secret; what the user may do stays, and so do its connections. */
+  putSecret = (name: string, passwordHash: string) =>
+    this.#send('PUT', `/users/${encodeURIComponent(name)}`, { password_hash: passwordHash, tags: '' });
+
   async hasUser(name: string): Promise<boolean> {
-    const users = (await this.#send('GET', '/users')) as { name: string }[];
-    return users.some((user) => user.name === name);
+    return (await this.#send('GET', `/users/${encodeURIComponent(name)}`, undefined, true)) !== undefined;
+  }
+
+  /** All users of the broker, those of other vhosts too: the API gives them in one answer. */
+  async users(): Promise<BrokerUser[]> {
+    const users = (await this.#send('GET', '/users')) as RawUser[];
+    return users.map(({ name, password_hash, tags, limits }) => ({
+      ...{ name, passwordHash: password_hash ?? '', tags, limits: limits ?? {} },
+    }));
+  }
+
+  /** What users may do in this vhost, by user. */
+  async permissions(): Promise<Map<string, Permissions['access']>> {
+    const all = (await this.#send('GET', `/vhosts/${this.#v}/permissions`)) as RawPermission[];
+    return new Map(all.map(({ user, configure, write, read }) => [user, { configure, write, read }]));
+  }
+
+  /** Of this vhost; a user may have one for each exchange. */
+  async topicPermissions(): Promise<(Permissions['topic'] & { user: string })[]> {
+    const all = (await this.#send('GET', `/vhosts/${this.#v}/topic-permissions`)) as RawTopicPermission[];
+    return all.map(({ user, exchange, write, read }) => ({ user, exchange, write, read }));
+  }
+
+  async exchangeNames(): Promise<string[]> {
+    const all = (await this.#send('GET', `/exchanges/${this.#v}?columns=name`)) as { name: string }[];
+    return all.map((one) => one.name);
+  }
+
+  async bindingsFrom(exchange: string): Promise<BindingSpec[]> {
+    const path = `/exchanges/${this.#v}/${encodeURIComponent(exchange)}/bindings/source`;
+    const all = ((await this.#send('GET', path, undefined, true)) ?? []) as {
+      destination: string;
+      routing_key: string;
+    }[];
+    return all.map(({ destination, routing_key: key }) => ({ queue: destination, exchange, key }));
+  }
+
+  async policyNames(): Promise<string[]> {
+    return ((await this.#send('GET', `/policies/${this.#v}`)) as { name: string }[]).map((one) => one.name);
   }
 
   async limitUser(name: string, limits: Record<string, number>): Promise<void> {
@@ -84,7 +140,8 @@ export class Management {
     return encodeURIComponent(this.vhost);
   }
 
-  async #send(method: string, path: string, body?: object): Promise<unknown> {
+  /** Undefined for what is missing where it `mayMiss`. */
+  async #send(method: string, path: string, body?: object, mayMiss = method === 'DELETE'): Promise<unknown> {
     const headers = { authorization: this.#authorization, 'content-type': 'application/json' };
     const request = { method, headers, body: body && JSON.stringify(body), timeoutMs: TIMEOUT_MS };
     const sent = this.#http.send(`${this.#base}${path}`, request);
@@ -99,8 +156,8 @@ export class Management {
         `the RabbitMQ management API at ${this.#base} refuses the login`,
       );
     }
-    const isGood = status >= 200 && status < 300;
-    if (!isGood && !(method === 'DELETE' && status === 404)) {
+    if (status === 404 && mayMiss) return undefined;
+    if (status < 200 || status >= 300) {
       throw new UnavailableError(
         'management_error',
         `${method} ${path}: HTTP ${status} ${text.slice(0, 300)}`,

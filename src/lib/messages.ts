@@ -22,7 +22,12 @@ const reason = z.string().transform((text) => text.slice(0, MAX_REASON));
 const json = z.record(z.string(), z.unknown());
 const runtime = z.string().regex(/^node-\d{1,4}\.\d{1,4}\.\d{1,4}$/, 'a runtime such as node-24.21.0');
 
-export const schemas = { host, version, sha256, reason, json, runtime };
+/** Of a secret, as RabbitMQ keeps it: base64 of salt and digest. */
+const passwordHash = z.string().regex(/^[A-Za-z0-9+/=]{40,100}$/);
+/** The key by which a machine is known again. */
+const machine = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+
+export const schemas = { host, version, sha256, reason, json, runtime, passwordHash, machine };
 
 /** How long and how often a new release may try before the loader goes back. */
 export const trial = z.object({

@@ -47,7 +47,9 @@ export const BINDINGS: BindingSpec[] = [
 
 export type UpKind = 'result' | 'event' | 'log' | 'call';
 
-export const hostQueue = (host: string) => `mega.host.${host}`;
+/** No other queue's name begins so. */
+export const HOST_QUEUE_PREFIX = 'mega.host.';
+export const hostQueue = (host: string) => `${HOST_QUEUE_PREFIX}${host}`;
 export const streamQueue = (sha256: string) => `mega.package.${sha256}`;
 /** Of a stream's name; undefined for any other queue's. */
 export const sha256OfStream = (queue: string) => /^mega\.package\.([0-9a-f]{64})$/.exec(queue)?.[1];
@@ -76,6 +78,11 @@ export const HOST_QUEUE_POLICY = {
 
 /** Operators' users bear a mark that no host id can hold, so the name alone tells who calls. */
 export const OPERATOR_PREFIX = 'op_';
+/** A machine that joins speaks under its token's name until it has one of its own. */
+export const JOINER_PREFIX = 'join_';
+export const joinerUser = (token: string) => `${JOINER_PREFIX}${token}`;
+/** No host id holds an underscore, so a dispatcher's user is never a host's. */
+export const DISPATCHER_PREFIX = 'mega_';
 export const DISPATCHER_USER = 'mega_dispatcher';
 
 export type Permissions = {
@@ -106,6 +113,9 @@ export function operatorPermissions(): Permissions {
   };
 }
 
+/** A machine that joins may call as an operator may; the dispatcher answers it no function but `enrol`. */
+export const joinerPermissions = operatorPermissions;
+
 /** The dispatcher declares and reads all that is `mega.*`, and answers calls on the default exchange. */
 export function dispatcherPermissions(): Permissions {
   return {
@@ -115,3 +125,5 @@ export function dispatcherPermissions(): Permissions {
 }
 
 export const HOST_LIMITS = { 'max-connections': 3, 'max-channels': 10 } as const;
+/** How many machines may join with one token at the same time; the others wait and try again. */
+export const JOINER_LIMITS = { 'max-connections': 50, 'max-channels': 100 } as const;

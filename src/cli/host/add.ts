@@ -4,6 +4,7 @@ import { type ClientConfig, loadClientConfig } from '../../lib/config.ts';
 import { codeOf, InputError } from '../../lib/errors.ts';
 import { linkDurably, readIfThere, writeDurably } from '../../lib/files.ts';
 import { type Home, homeAt, readManifest, releaseLink, versionAt } from '../../lib/home.ts';
+import { newMachineKey, parse, readMachineKey, writeIdentity, writeMachineKey } from '../../lib/identity.ts';
 import { hashPassword, newSecret } from '../../lib/management.ts';
 import type { Manifest } from '../../lib/manifest.ts';
 import { stageRelease } from '../../lib/release.ts';
@@ -52,8 +53,10 @@ export async function addHostHere(options: AddOptions & Globals, host: string) {
     await placeRuntime(home, needed, source);
     await placeRelease(home, options.package, manifest.version);
     const secret = newSecret();
-    await callSurely(call, 'add_server', { host, passwordHash: hashPassword(secret) });
-    writeDurably(home.identity, `${JSON.stringify({ host, secret })}\n`, 0o600);
+    const machine = readMachineKey(home) ?? newMachineKey();
+    writeMachineKey(home, machine);
+    await callSurely(call, 'add_server', { host, machine, passwordHash: hashPassword(secret) });
+    writeIdentity(home.identity, { host, secret });
     return { home, registeredBefore, version: versionAt(home.current) };
   });
 }
@@ -122,14 +125,6 @@ async function placeTrustRoot(call: Call, home: Home): Promise<void> {
 function placeCa(home: Home, { ca, allowPlain }: ClientConfig): object {
   if (ca !== undefined) writeDurably(home.ca, ca, 0o644);
   return { ...(ca === undefined ? {} : { ca: basename(home.ca) }), ...(allowPlain ? { allowPlain } : {}) };
-}
-
-function parse(path: string, text: string): Record<string, unknown> {
-  try {
-    return JSON.parse(text) as Record<string, unknown>;
-  } catch (cause) {
-    throw new InputError('bad_config', `${path} is not JSON: mend or remove it`, { cause });
-  }
 }
 
 /** A home that runs a release keeps it: from then on versions change by upgrade, on trial and with a way back. */

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { InputError } from '../../lib/errors.ts';
 import { schemas } from '../../lib/messages.ts';
-import { provisionHost, removeHostFromBroker } from '../declare.ts';
-import { addHost, getHost, type HostRow, listHosts, removeHost } from '../store/hosts.ts';
+import { sha256Hex } from '../../lib/token.ts';
+import { provisionHost, removeHostFromBroker, unlessRemoved } from '../declare.ts';
+import { foreignUser } from '../enrol.ts';
+import { getHost, type HostRow, listHosts } from '../store/hosts.ts';
+import { addHost, removeHost, setMachine, setSecret } from '../store/registered.ts';
 import { cancelTasksOf } from '../store/tasks.ts';
 import { fn, OPERATOR } from './function.ts';
 
@@ -13,6 +16,7 @@ const host = z.object({
   platform: z.string().nullable(),
   registeredAt: z.string(),
   lastSeenAt: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
 });
 
 const told = ({ boot: _, ...row }: HostRow) => ({
@@ -26,15 +30,21 @@ export const hostFunctions = [
     name: 'add_server',
     help: 'Registers a host: its queue and its broker user, with the hash of the secret that the host made itself.',
     callers: OPERATOR,
-    input: z.object({ host: schemas.host, passwordHash: z.string().regex(/^[A-Za-z0-9+/=]{40,100}$/) }),
+    input: z.object({
+      host: schemas.host,
+      passwordHash: schemas.passwordHash,
+      /** The key of its machine, by which it is known when it joins again. */
+      machine: schemas.machine.optional(),
+    }),
     output: z.object({ host: z.string() }),
     handler: async (room, input) => {
       const known = await getHost(room.db, input.host);
       if (!known && (await room.management.hasUser(input.host))) {
-        const why = `the broker has a user "${input.host}" that is no host of this fleet: choose another name`;
-        throw new InputError('name_taken', why);
+        throw foreignUser(input.host);
       }
       await addHost(room.db, input.host); // first: what fails from here on is completed by asking again
+      await setSecret(room.db, input.host, input.passwordHash);
+      if (input.machine) await setMachine(room.db, input.host, sha256Hex(input.machine));
       await provisionHost(room.publisher, room.management, input.host, input.passwordHash);
       return { host: input.host };
     },
@@ -52,6 +62,7 @@ export const hostFunctions = [
         await cancelTasksOf(db, input.host);
         await removeHost(db, input.host);
       });
+      await unlessRemoved(room, input.host);
       return { host: input.host };
     },
   }),

@@ -2,12 +2,15 @@ import { z } from 'zod';
 import { MegaError } from '../../lib/errors.ts';
 import { type Call, check } from '../../lib/messages.ts';
 import { client_ping } from './client_ping.ts';
+import { doctor } from './doctor.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
 import { hostFunctions } from './hosts.ts';
 import { jobFunctions } from './jobs.ts';
 import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
+import { secretFunctions } from './secrets.ts';
 import { taskFunctions } from './tasks.ts';
+import { tokenFunctions } from './tokens.ts';
 
 const get_all_funcs = fn({
   name: 'get_all_funcs',
@@ -30,12 +33,15 @@ const get_all_funcs = fn({
 
 const all: Fn[] = [
   client_ping,
+  doctor,
   get_all_funcs,
   ...jobFunctions,
   ...hostFunctions,
   ...metadataFunctions,
   ...packageFunctions,
+  ...secretFunctions,
   ...taskFunctions,
+  ...tokenFunctions,
 ];
 
 /** Every function of the dispatcher, by name. */
@@ -49,7 +55,7 @@ export async function dispatch(room: Room, { fn: name, args }: Call, caller: Cal
   if (!found)
     throw new MegaError('unknown_function', `there is no function "${name}"; get_all_funcs names all`);
   if (!found.callers.includes(caller.role)) {
-    throw new MegaError('refused', `${name} may not be called by an ${caller.role} (${caller.id})`);
+    throw new MegaError('refused', `${name} may not be called as ${caller.role} (${caller.id})`);
   }
   const input = check(found.input.strict(), args);
   return found.handler(room, input, caller);

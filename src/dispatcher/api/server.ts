@@ -1,7 +1,7 @@
 import { describe, MegaError, UnavailableError } from '../../lib/errors.ts';
 import { call, decode, encode, type Reply } from '../../lib/messages.ts';
 import { type Incoming, Subscription } from '../../lib/subscription.ts';
-import { OPERATOR_PREFIX, QUEUE, REPLY_QUEUE } from '../../lib/topology.ts';
+import { JOINER_PREFIX, OPERATOR_PREFIX, QUEUE, REPLY_QUEUE } from '../../lib/topology.ts';
 import { signBody } from '../../lib/trust/jose.ts';
 import { HOST_ID } from '../../lib/utils.ts';
 import { park } from '../park.ts';
@@ -90,9 +90,10 @@ async function carryOut(room: Room, { asked, caller }: ReturnType<typeof read>):
   }
 }
 
-/** The broker has checked the user's name; by its form it is a host or an operator. */
+/** The broker has checked the user's name; its form tells the role. */
 function callerOf({ userId, messageId }: Incoming): Caller {
-  if (userId.startsWith(OPERATOR_PREFIX)) return { role: 'operator', id: userId, key: messageId };
+  if (userId.startsWith(OPERATOR_PREFIX)) return { role: 'admin', id: userId, key: messageId };
+  if (userId.startsWith(JOINER_PREFIX)) return { role: 'joiner', id: userId, key: messageId };
   if (HOST_ID.test(userId)) return { role: 'agent', id: userId, key: messageId };
   throw new MegaError('wrong_sender', `"${userId}" is neither a host nor an operator`);
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from '../../lib/conn.ts';
+import { parsed } from './rows.ts';
 import { sql } from './sql.ts';
 
 export type HostRow = {
@@ -9,18 +10,11 @@ export type HostRow = {
   boot: string | null;
   registeredAt: Date;
   lastSeenAt: Date | null;
+  labels: Record<string, string>;
 };
 
-const COLUMNS = sql`id, online = 1 AS online, version, platform, boot, registered_at AS registeredAt, last_seen_at AS lastSeenAt`;
-
-/** Registering again is no error: the host keeps its history. */
-export async function addHost(db: Queryable, id: string): Promise<void> {
-  await db.run(sql`INSERT IGNORE INTO hosts (id, registered_at) VALUES (?, UTC_TIMESTAMP(3))`, [id]);
-}
-
-export async function removeHost(db: Queryable, id: string): Promise<void> {
-  await db.run(sql`DELETE FROM hosts WHERE id = ?`, [id]);
-}
+const COLUMNS = sql`
+  id, online = 1 AS online, version, platform, boot, registered_at AS registeredAt, last_seen_at AS lastSeenAt, labels`;
 
 export async function getHost(db: Queryable, id: string): Promise<HostRow | undefined> {
   const row = await db.one<HostRow>(sql`SELECT ${COLUMNS} FROM hosts WHERE id = ?`, [id]);
@@ -88,6 +82,11 @@ export async function markGone(db: Queryable, gone: { host: string; boot: string
   await db.run(statement, [gone.map((one) => one.host), gone.map((one) => one.boot)]);
 }
 
+/** What a host says of itself when it joins. */
+export async function markPlatform(db: Queryable, host: string, platform: string): Promise<void> {
+  await db.run(sql`UPDATE hosts SET platform = ? WHERE id = ?`, [platform, host]);
+}
+
 /** Hosts not heard of for `afterMs` count as away. */
 export async function markAway(db: Queryable, afterMs: number): Promise<number> {
   const statement = sql`
@@ -96,4 +95,8 @@ export async function markAway(db: Queryable, afterMs: number): Promise<number> 
   return db.run(statement, [afterMs * 1000]);
 }
 
-const told = (row: HostRow): HostRow => ({ ...row, online: Boolean(row.online) });
+const told = (row: HostRow): HostRow => ({
+  ...row,
+  online: Boolean(row.online),
+  labels: row.labels === null ? {} : parsed(row.labels),
+});
