@@ -9,6 +9,7 @@ import { describe, MegaError, UnavailableError } from './errors.ts';
 import { gatherWrites } from './gather.ts';
 import { plainLogin } from './login.ts';
 import { type Outgoing, propertiesOf } from './outgoing.ts';
+import { type Answered, Questions } from './questions.ts';
 import { refusePlain, type Security } from './secure.ts';
 import { REPLY_QUEUE } from './topology.ts';
 import { sleep, withDeadline } from './utils.ts';
@@ -36,8 +37,6 @@ export type BrokerOptions = Security & {
   reconnectMs?: number;
 };
 
-export type Answered = { body: Buffer; headers: Record<string, unknown> };
-
 /**
  * Events: `connected`; `disconnected` (error); `trouble` (text a person can read: refused, blocked, ...); `refused`
  * (the broker does not take our user and password).
@@ -49,7 +48,7 @@ export class Broker extends EventEmitter {
   #connection: ChannelModel | undefined;
   #publisher: ConfirmChannel | undefined;
   #confirms = new Confirms();
-  #asking = new Map<string, { resolve: (answer: Answered) => void; reject: (error: Error) => void }>();
+  #questions = new Questions();
   #blocked: string | undefined;
   #lastTrouble: Error | undefined;
   #closing = new AbortController();
@@ -121,26 +120,15 @@ export class Broker extends EventEmitter {
    * lost), `no_answer`, and `no_dispatcher` when no queue takes calls.
    */
   async ask(message: Outgoing, timeoutMs: number): Promise<Answered> {
-    const id = message.messageId;
+    const { messageId } = message;
     const late = AbortSignal.timeout(timeoutMs);
     await this.ready(timeoutMs);
-    const { promise, resolve, reject } = Promise.withResolvers<Answered>();
-    const silence = `no dispatcher answered within ${timeoutMs} ms; is one running?`;
-    const fail = () => reject(new UnavailableError('no_answer', silence));
-    late.addEventListener('abort', fail, { once: true });
-    if (late.aborted) fail();
-    this.#asking.set(id, { resolve, reject });
-    promise.catch(() => undefined);
-    try {
-      const answerable = { replyTo: REPLY_QUEUE, correlationId: id, mandatory: true };
+    return this.#questions.ask(messageId, timeoutMs, late, async () => {
+      const answerable = { replyTo: REPLY_QUEUE, correlationId: messageId, mandatory: true };
       const sent = await this.publish({ ...message, ...answerable });
       const remedy = 'the broker has no queue for calls: start a dispatcher once';
       if (sent === 'returned') throw new UnavailableError('no_dispatcher', remedy);
-      return await promise;
-    } finally {
-      this.#asking.delete(id);
-      late.removeEventListener('abort', fail);
-    }
+    });
   }
 
   /** Runs `work` on a channel of its own (declaring, checking); the channel is closed afterwards. */
@@ -217,7 +205,7 @@ export class Broker extends EventEmitter {
   #answered(message: ConsumeMessage | null): void {
     if (!message) return;
     const { correlationId, headers } = message.properties;
-    this.#asking.get(String(correlationId))?.resolve({ body: message.content, headers: headers ?? {} });
+    this.#questions.answered(String(correlationId), { body: message.content, headers: headers ?? {} });
   }
 
   #lost(error: Error): void {
@@ -225,7 +213,7 @@ export class Broker extends EventEmitter {
     this.#publisher = undefined;
     this.#confirms.failAll(this.#unavailable(error));
     // An answer goes to the connection that asked, and that is gone.
-    for (const { reject } of this.#asking.values()) reject(this.#unavailable(error));
+    this.#questions.failAll(this.#unavailable(error));
     this.emit('disconnected', error);
     if (!this.#closing.signal.aborted) this.#trouble(error);
   }
