@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { describe } from '../lib/errors.ts';
 import { addApi } from './api.ts';
+import { addAudit } from './audit.ts';
 import { EXIT_HELP, exitCodeOf } from './exit.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
@@ -12,6 +13,7 @@ import { addSetup } from './setup.ts';
 import { addTask } from './task.ts';
 import { clean } from './text.ts';
 import { addUpgrade } from './upgrade.ts';
+import { addUser } from './user.ts';
 import { number, type Room, type World } from './world.ts';
 
 /** Runs one command to its end and returns the exit code; errors become one line on `err`. */
@@ -41,7 +43,19 @@ export function createProgram(room: Room): Command {
       outputError: (text, write) => write(`mega: ${oneLine(text)}; see --help\n`),
     })
     .addHelpText('after', HELP);
-  for (const add of [addUpgrade, addPing, addHost, addPackage, addKeys, addJob, addTask, addApi, addSetup])
+  for (const add of [
+    addUpgrade,
+    addPing,
+    addHost,
+    addPackage,
+    addKeys,
+    addJob,
+    addTask,
+    addUser,
+    addAudit,
+    addApi,
+    addSetup,
+  ])
     add(program, room);
   return program;
 }

@@ -1,5 +1,5 @@
 import { loadClientConfig } from '../lib/config.ts';
-import { type Call, openSender } from '../lib/sender.ts';
+import { type Call, openSender, ownOrigin } from '../lib/sender.ts';
 import { sleep, uuidv7 } from '../lib/utils.ts';
 import type { Host, Task } from './answers.ts';
 import { isUnavailable } from './exit.ts';
@@ -8,7 +8,7 @@ import type { Globals } from './world.ts';
 /** Connects as the operator that the configuration names, and lets `work` call functions. */
 export async function withSender<T>(globals: Globals, work: (call: Call) => Promise<T>): Promise<T> {
   const timeoutMs = globals.timeout * 1000;
-  await using sender = await openSender(loadClientConfig(globals.config), timeoutMs);
+  await using sender = await openSender(loadClientConfig(globals.config), timeoutMs, ownOrigin('mega'));
   return await work((fn, args, options) => sender.call(fn, args, { timeoutMs, ...options }));
 }
 

@@ -6,7 +6,9 @@ import type { Logger } from '../lib/logs.ts';
 import type { Management } from '../lib/management.ts';
 import type { Confirmed } from './confirmed.ts';
 import type { Endings } from './endings.ts';
+import type { Floods } from './floods.ts';
 import type { Greetings } from './greetings.ts';
+import type { People } from './people.ts';
 import type { Sightings } from './sightings.ts';
 import type { MetadataFiles } from './trust/files.ts';
 
@@ -33,4 +35,8 @@ export type Context = {
   readonly metadata: MetadataFiles;
   /** What hosts say of themselves when they connect. */
   readonly greetings: Greetings;
+  /** What people and scripts may do. */
+  readonly people: People;
+  /** Hosts that say too much. */
+  readonly floods: Floods;
 };

@@ -50,6 +50,19 @@ export class Management {
     return users.some((user) => user.name === name);
   }
 
+  /** The vhosts in which a user may do anything; none for a user that is not there. */
+  async vhostsOf(name: string): Promise<string[]> {
+    if (!(await this.hasUser(name))) return [];
+    const path = `/users/${encodeURIComponent(name)}/permissions`;
+    return ((await this.#send('GET', path)) as { vhost: string }[]).map((one) => one.vhost);
+  }
+
+  /** Closes a user's connections; `reason` is told to whoever holds them. */
+  closeConnections = (user: string, reason: string) =>
+    this.#send('DELETE', `/connections/username/${encodeURIComponent(user)}`, undefined, {
+      'x-reason': reason,
+    });
+
   async limitUser(name: string, limits: Record<string, number>): Promise<void> {
     for (const [limit, value] of Object.entries(limits)) {
       await this.#send('PUT', `/user-limits/${encodeURIComponent(name)}/${limit}`, { value });
@@ -77,10 +90,10 @@ export class Management {
     return encodeURIComponent(this.vhost);
   }
 
-  async #send(method: string, path: string, body?: object): Promise<unknown> {
+  async #send(method: string, path: string, body?: object, headers = {}): Promise<unknown> {
     const response = await fetch(`${this.#base}${path}`, {
       method,
-      headers: { authorization: this.#authorization, 'content-type': 'application/json' },
+      headers: { authorization: this.#authorization, 'content-type': 'application/json', ...headers },
       signal: AbortSignal.timeout(15_000),
       ...(body ? { body: JSON.stringify(body) } : {}),
     }).catch((cause: unknown) => {

@@ -9,9 +9,13 @@ export type HostRow = {
   boot: string | null;
   registeredAt: Date;
   lastSeenAt: Date | null;
+  /** Floods: it may not connect until then. */
+  cutOffUntil: Date | null;
+  cutOffReason: string | null;
 };
 
-const COLUMNS = sql`id, online = 1 AS online, version, platform, boot, registered_at AS registeredAt, last_seen_at AS lastSeenAt`;
+const COLUMNS = sql`id, online = 1 AS online, version, platform, boot, registered_at AS registeredAt,
+  last_seen_at AS lastSeenAt, cut_off_until AS cutOffUntil, cut_off_reason AS cutOffReason`;
 
 /** Registering again is no error: the host keeps its history. */
 export async function addHost(db: Queryable, id: string): Promise<void> {
