@@ -1,4 +1,4 @@
-import type { Conn } from '../lib/conn.ts';
+import type { Queryable } from '../lib/conn.ts';
 import { MegaError } from '../lib/errors.ts';
 import { lesserRole, ownerOf, type PersonRole } from '../lib/people.ts';
 import { getApiToken } from './store/api-tokens.ts';
@@ -14,10 +14,10 @@ const KEEP_AT_MOST = 1_000;
  * broker besides.
  */
 export class People {
-  #db: Conn;
+  #db: Queryable;
   #known = new Map<string, { role: PersonRole; until: number }>();
 
-  constructor(db: Conn) {
+  constructor(db: Queryable) {
     this.#db = db;
   }
 
