@@ -16,7 +16,7 @@ export class Person implements AsyncDisposable {
   readonly login: string;
   readonly config: string;
   #world: World;
-  #sender: Sender | undefined;
+  #sender: Promise<Sender> | undefined;
 
   constructor(world: World, login: string, config: string) {
     this.#world = world;
@@ -52,12 +52,12 @@ export class Person implements AsyncDisposable {
 
   /** Over one connection, which stays open. */
   call: Call = async (fn, args = {}, options) => {
-    this.#sender ??= await openSender(JSON.parse(readFileSync(this.config, 'utf8')), 10_000);
-    return this.#sender.call(fn, args, options);
+    this.#sender ??= openSender(JSON.parse(readFileSync(this.config, 'utf8')), 10_000);
+    return (await this.#sender).call(fn, args, options);
   };
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sender?.[Symbol.asyncDispose]();
+    await (await this.#sender)?.[Symbol.asyncDispose]();
     await this.#world.call('del_user', { name: this.name }).catch(() => undefined); // of those whom it knows
     await this.#world.management.deleteUser(this.login);
   }
