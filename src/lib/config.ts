@@ -101,8 +101,8 @@ const dispatcherConfig = z
     floodBytes: z
       .int()
       .min(1 << 20)
-      .default(256 << 20),
-    floodCalls: z.int().min(1).default(2_000),
+      .default(128 << 20),
+    floodCalls: z.int().min(1).default(1_000),
     /** Messages that cannot be read. */
     floodUnread: z.int().min(1).default(1_000),
     /** For how long it is cut off. */
