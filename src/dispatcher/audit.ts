@@ -3,7 +3,7 @@ import type { Origin } from '../lib/messages.ts';
 import { HOST_ID } from '../lib/utils.ts';
 import type { Link } from './chain.ts';
 import type { Context } from './context.ts';
-import { addAudit, type NewAuditEntry } from './store/audit.ts';
+import type { NewAuditEntry } from './store/audit.ts';
 import { countStates } from './store/jobs.ts';
 
 /**
@@ -63,7 +63,7 @@ async function tellEnd(context: Context, call: Audited, about: number, outcome: 
 
 /** The log has each link of the chain, too: whoever changes the database has not changed that. */
 async function write(context: Context, entry: NewAuditEntry): Promise<Link> {
-  const link = await addAudit(context.db, entry);
+  const link = await context.auditBook.write(entry);
   const { who, fn, outcome } = entry;
   context.logger.info({ audit: link.id, sha256: link.sha256, who, fn, outcome }, 'recorded in the audit');
   return link;

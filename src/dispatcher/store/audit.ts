@@ -9,28 +9,36 @@ import { sql } from './sql.ts';
  */
 export type NewAuditEntry = Omit<AuditEntry, 'id' | 'at'>;
 
-/** Adds a row to the chain; what it became. */
-export async function addAudit(db: Conn, entry: NewAuditEntry): Promise<Link> {
+/** Adds rows to the chain, all or none; what they became, in their order. */
+export async function addAudit(db: Conn, entries: NewAuditEntry[]): Promise<Link[]> {
   return db.transaction(async (tx) => {
     const head = await tx.one<Link & { now: Date }>(
       sql`SELECT id, sha256, UTC_TIMESTAMP(3) AS now FROM audit_head WHERE one = 1 FOR UPDATE`,
     );
     if (!head) throw new Error('audit_head has no row: it was removed by hand');
-    const whole: AuditEntry = { ...entry, id: Number(head.id) + 1, at: head.now };
-    const sha256 = linkOf(head.sha256, whole);
-    await insert(tx, { ...whole, previous: head.sha256, sha256 });
-    await tx.run(sql`UPDATE audit_head SET id = ?, sha256 = ? WHERE one = 1`, [whole.id, sha256]);
-    return { id: whole.id, sha256 };
+    const rows: ChainedEntry[] = [];
+    for (const entry of entries) {
+      const previous = rows.at(-1)?.sha256 ?? head.sha256;
+      const whole = { ...entry, id: Number(head.id) + rows.length + 1, at: head.now };
+      rows.push({ ...whole, previous, sha256: linkOf(previous, whole) });
+    }
+    await insert(tx, rows);
+    const last = rows.at(-1)!;
+    await tx.run(sql`UPDATE audit_head SET id = ?, sha256 = ? WHERE one = 1`, [last.id, last.sha256]);
+    return rows.map(({ id, sha256 }) => ({ id, sha256 }));
   });
 }
 
-async function insert(tx: Queryable, row: ChainedEntry): Promise<void> {
-  const { id, at, about, who, role, origin, fn, args, target, host, job, hosts, outcome } = row;
+async function insert(tx: Queryable, rows: ChainedEntry[]): Promise<void> {
   const statement = sql`
     INSERT INTO audit (id, at, about, who, role, origin, fn, args, target, host_id, job_id, hosts, outcome, previous, sha256)
     VALUES ?`;
-  const content = [id, at, about, who, role, origin, fn, args, target, host, job, hosts, outcome];
-  await tx.run(statement, [[[...content, row.previous, row.sha256]]]);
+  const values = rows.map((row) => {
+    const { id, at, about, who, role, origin, fn, args, target, host, job, hosts, outcome } = row;
+    const said = [id, at, about, who, role, origin, fn, args, target, host, job, hosts, outcome];
+    return [...said, row.previous, row.sha256];
+  });
+  await tx.run(statement, [values]);
 }
 
 export async function auditHead(db: Queryable): Promise<Link> {
