@@ -7,6 +7,8 @@ export type Host = {
   registeredAt: string;
   lastSeenAt: string | null;
   labels: Record<string, string>;
+  cutOffUntil: string | null;
+  cutOffReason: string | null;
 };
 
 export type Job = {
@@ -87,4 +89,36 @@ export type ApiFunction = {
   help: string;
   callers: string[];
   input: { properties?: Record<string, unknown>; required?: string[] };
+};
+
+export type Me = { login: string; user: string; token: string | null; role: string };
+export type User = { name: string; role: string; createdAt: string; createdBy: string };
+export type ApiToken = {
+  user: string;
+  name: string;
+  login: string;
+  role: string;
+  createdAt: string;
+  createdBy: string;
+  expiresAt: string;
+};
+
+export type AuditedCall = {
+  id: number;
+  at: string;
+  who: string;
+  role: string;
+  from: { host?: string; user?: string; program?: string } | null;
+  fn: string;
+  args: Record<string, unknown> | null;
+  target: string | null;
+  job: string | null;
+  hosts: number | null;
+  outcome: string | null;
+};
+export type AuditLink = { id: number; sha256: string };
+export type AuditCheck = {
+  after: AuditLink;
+  done: boolean;
+  broken: { id: number; reason: string } | null;
 };

@@ -31,11 +31,34 @@ export function addHost(program: Command, room: Room): void {
     }),
   );
   example(remove, 'mega host remove db-01');
+  addRelease(host, room);
+}
+
+function addRelease(host: Command, room: Room): void {
+  const release = host
+    .command('release <host>')
+    .description('let a host connect again at once that flooded and was cut off');
+  release.action(
+    act(room, async (options, id) => {
+      const args = { host: id };
+      const { released } = await withSender(options, (call) => {
+        return call<{ released: boolean }>('release_server', args);
+      });
+      room.out.write(released ? `${id} may connect again\n` : `${id} is not cut off\n`);
+      return EXIT.good;
+    }),
+  );
+  example(release, 'mega host release db-01');
+}
+
+function stateOf(host: Host): string {
+  if (host.cutOffUntil !== null) return 'cut off';
+  return host.online ? 'online' : 'away';
 }
 
 const HOST_COLUMNS: Column<Host>[] = [
   { title: 'HOST', cell: (host) => host.id },
-  { title: 'STATE', cell: (host) => (host.online ? 'online' : 'away') },
+  { title: 'STATE', cell: stateOf },
   { title: 'VERSION', cell: (host) => host.version ?? '-' },
   { title: 'PLATFORM', cell: (host) => host.platform ?? '-' },
   { title: 'LAST SEEN', cell: (host) => ago(host.lastSeenAt), right: true },
@@ -81,7 +104,8 @@ function addShow(host: Command, room: Room): void {
 function story(host: Host & { tasks: Task[] }, width: number): string {
   const about = pairs([
     ['host', host.id],
-    ['state', host.online ? 'online' : 'away'],
+    ['state', stateOf(host)],
+    ...cutOffOf(host),
     ['version', host.version],
     ['platform', host.platform],
     ['last seen', moment(host.lastSeenAt)],
@@ -89,6 +113,15 @@ function story(host: Host & { tasks: Task[] }, width: number): string {
     ['labels', labelsOf(host.labels)],
   ]);
   return host.tasks.length === 0 ? about : `${about}\n${table(host.tasks, TASK_COLUMNS, width)}`;
+}
+
+function cutOffOf({ cutOffUntil, cutOffReason }: Host): [name: string, value: string | null][] {
+  if (cutOffUntil === null) return [];
+  const until = `${cutOffUntil.slice(0, 19).replace('T', ' ')} UTC`;
+  return [
+    ['cut off', cutOffReason],
+    ['until', until],
+  ];
 }
 
 function addAdd(host: Command, room: Room): void {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { describe } from '../lib/errors.ts';
 import { addApi } from './api.ts';
+import { addAudit } from './audit.ts';
 import { addCerts } from './certs.ts';
 import { addDoctor } from './doctor.ts';
 import { EXIT_HELP, exitCodeOf } from './exit.ts';
@@ -15,6 +16,7 @@ import { addTask } from './task.ts';
 import { clean } from './text.ts';
 import { addToken } from './token.ts';
 import { addUpgrade } from './upgrade.ts';
+import { addUser } from './user.ts';
 import { number, type Room, type World } from './world.ts';
 
 /** Runs one command to its end and returns the exit code; errors become one line on `err`. */
@@ -50,7 +52,7 @@ export function createProgram(room: Room): Command {
 
 const COMMANDS = [
   ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask],
-  ...[addApi, addDoctor, addSetup, addCerts],
+  ...[addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
 ];
 
 const HELP = `

@@ -1,6 +1,6 @@
 import { loadClientConfig } from '../lib/config.ts';
 import { plainWarnings } from '../lib/secure.ts';
-import { type Call, openSender } from '../lib/sender.ts';
+import { type Call, openSender, ownOrigin } from '../lib/sender.ts';
 import { sleep, uuidv7 } from '../lib/utils.ts';
 import type { Host, Task } from './answers.ts';
 import { isUnavailable } from './exit.ts';
@@ -11,7 +11,7 @@ export async function withSender<T>(globals: Globals, work: (call: Call) => Prom
   const timeoutMs = globals.timeout * 1000;
   const config = loadClientConfig(globals.config);
   for (const line of plainWarnings([config.broker])) globals.warn?.(line);
-  await using sender = await openSender(config, timeoutMs);
+  await using sender = await openSender(config, timeoutMs, ownOrigin('mega'));
   return await work((fn, args, options) => sender.call(fn, args, { timeoutMs, ...options }));
 }
 

@@ -6,6 +6,7 @@ import { InputError } from '../lib/errors.ts';
 import { writeDurably } from '../lib/files.ts';
 import { hashPassword, Management, newSecret } from '../lib/management.ts';
 import { check } from '../lib/messages.ts';
+import { loginOf, USER_NAME } from '../lib/people.ts';
 import { readCa, refusePlain, type Security } from '../lib/secure.ts';
 import {
   DISPATCHER_USER,
@@ -33,7 +34,7 @@ const wanted = z.object({
     error: 'is not a URL such as mysql://user:password@host:3306/mega',
   }),
   vhost: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/, 'may hold letters, digits and . _ - only'),
-  operator: z.string().regex(/^[a-z0-9._-]{1,60}$/, 'may hold a-z, 0-9 and . _ - only'),
+  operator: z.string().regex(USER_NAME, 'may hold a-z, 0-9, _ and - only'),
   /** No host id holds an underscore, so a dispatcher's user is never a host's. */
   dispatcherUser: z
     .string()
@@ -97,7 +98,11 @@ export function addSetup(program: Command, room: Room): void {
       'let connections to other machines be plain: whoever is on the way can read them',
     )
     .option('--out <folder>', 'where to write dispatcher.json, operator.json and the folder keys', '.')
-    .option('--operator <name>', `the operator; the broker's user is ${OPERATOR_PREFIX}<name>`, 'admin')
+    .option(
+      '--operator <name>',
+      `the operator, who is the admin of a new fleet; the broker's user is ${OPERATOR_PREFIX}<name>`,
+      'admin',
+    )
     .option('--dispatcher-user <name>', "the dispatchers' user in the broker", DISPATCHER_USER);
   setup.action(
     act<SetupOptions>(room, async ({ managementUrlFile, databaseUrlFile, passphraseFile, ...rest }) => {
@@ -147,7 +152,7 @@ async function prepareBroker(to: Wanted, trust: SetUpKeys) {
     await management.putUser(name, hashPassword(secret), permissions);
     return `${scheme}://${name}:${secret}@${hostname}:${port}/${encodeURIComponent(to.vhost)}`;
   };
-  const operatorUser = `${OPERATOR_PREFIX}${to.operator}`;
+  const operatorUser = loginOf(to.operator);
   const common = placeSecurity(out, security);
   const ofDispatcher = {
     broker: await addUser(to.dispatcherUser, dispatcherPermissions()),
@@ -155,6 +160,7 @@ async function prepareBroker(to: Wanted, trust: SetUpKeys) {
     database: to.databaseUrl,
     ...common,
     ...trust,
+    admins: [to.operator],
   };
   const dispatcher = writeConfig(join(out, 'dispatcher.json'), ofDispatcher);
   const operator = writeConfig(join(out, 'operator.json'), {

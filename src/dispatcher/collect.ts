@@ -71,6 +71,10 @@ export class Collector {
   }
 
   #take(message: Incoming): void {
+    if (this.#context.floods.drops(message, 'messages')) {
+      message.ack();
+      return;
+    }
     const said = this.#read(message);
     if (!said) return;
     if (said.kind === 'heartbeat' || said.kind === 'goodbye') {
@@ -94,6 +98,7 @@ export class Collector {
       return said;
     } catch (error) {
       this.#parking++;
+      this.#context.floods.noteUnread(message);
       void park(this.#context, message, describe(error)).finally(() => this.#parking--);
       return undefined;
     }

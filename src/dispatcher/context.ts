@@ -4,9 +4,12 @@ import type { DispatcherConfig } from '../lib/config.ts';
 import type { Conn } from '../lib/conn.ts';
 import type { Logger } from '../lib/logs.ts';
 import type { Management } from '../lib/management.ts';
+import type { AuditBook } from './audit-book.ts';
 import type { Confirmed } from './confirmed.ts';
 import type { Endings } from './endings.ts';
+import type { Floods } from './floods.ts';
 import type { Greetings } from './greetings.ts';
+import type { People } from './people.ts';
 import type { Sightings } from './sightings.ts';
 import type { MetadataFiles } from './trust/files.ts';
 
@@ -33,4 +36,10 @@ export type Context = {
   readonly metadata: MetadataFiles;
   /** What hosts say of themselves when they connect. */
   readonly greetings: Greetings;
+  /** What people and scripts changed. */
+  readonly auditBook: AuditBook;
+  /** What people and scripts may do. */
+  readonly people: People;
+  /** Hosts that say too much. */
+  readonly floods: Floods;
 };

@@ -1,4 +1,6 @@
+import { loginOf } from '../lib/people.ts';
 import type { Context } from './context.ts';
+import { expiredApiTokens, removeApiToken } from './store/api-tokens.ts';
 import { cancelUntaken, expireTasks, markLost, returnExpiredOrders } from './store/due.ts';
 import { markAway } from './store/hosts.ts';
 import { finishJobs, jobsToEnd } from './store/jobs.ts';
@@ -6,6 +8,7 @@ import { sweepTokens } from './tokens.ts';
 
 const ORDER_GRACE_MS = 2_000;
 const JOBS_A_ROUND = 100;
+const TOKENS_A_ROUND = 20;
 
 /**
  * Gives every wait its end (I6). `steadyMs`: how long this dispatcher has been reading what hosts say without a
@@ -22,4 +25,14 @@ export async function expireDue(context: Context, steadyMs: number): Promise<voi
   await expireTasks(db);
   await finishJobs(db, await jobsToEnd(db, JOBS_A_ROUND));
   await sweepTokens(context);
+  await removeExpiredTokens(context);
+}
+
+/** Their logins first, so that what fails is tried again; last of all, since the broker may be away. */
+async function removeExpiredTokens({ db, management, logger }: Context): Promise<void> {
+  for (const { owner, name } of await expiredApiTokens(db, TOKENS_A_ROUND)) {
+    await management.deleteUser(loginOf(owner, name));
+    if (await removeApiToken(db, owner, name))
+      logger.info({ user: owner, token: name }, 'an API token expired');
+  }
 }

@@ -18,6 +18,11 @@ export function whatToDo(error: Error, url: string): string {
     return 'the broker was never set up for mega: start a dispatcher once';
   if (/ACCESS.REFUSED|403/.test(text))
     return 'the broker refuses the user or the password: were they changed, or the host removed?';
+  const cutOff = /cut off until .*/.exec(text)?.[0];
+  if (cutOff) return `the dispatcher has had the connection closed: ${cutOff}`;
+  // The client does not tell what the broker said: that there is no such vhost, or that the user has connections enough.
+  if (/got <ConnectionClose/.test(text))
+    return 'the broker lets this user not in: is the vhost there, and is this host cut off (mega host show)?';
   if (/vhost .* not found|NOT_ALLOWED|530/i.test(text))
     return 'the broker does not let this user into the vhost';
   if (code === 'ECONNREFUSED' || /ECONNREFUSED/.test(text)) return 'no broker listens there';

@@ -5,6 +5,7 @@ import { InputError } from './errors.ts';
 import type { Home } from './home.ts';
 import { identity } from './identity.ts';
 import { check } from './messages.ts';
+import { USER_NAME } from './people.ts';
 import { readCa, refusePlain } from './secure.ts';
 import { keyFromBase64 } from './trust/keys.ts';
 
@@ -95,6 +96,23 @@ const dispatcherConfig = z
     downloadLeaseMs: z.int().min(500).max(600_000).default(60_000),
     /** A package's stream goes when nobody asked for it for so long; it is made again on request. */
     streamKeepMs: z.int().min(500).default(3_600_000),
+    /** The names of the first admins, made in a fleet that has no users. */
+    admins: z.array(z.string().regex(USER_NAME)).default([]),
+    /**
+     * What one host may say to a dispatcher at once, and again in each interval, before it is cut off for a while. An
+     * honest one stays far below: 10,000 results that waited for the broker come with at most 40,000 messages.
+     */
+    floodIntervalMs: z.int().min(1_000).default(60_000),
+    floodMessages: z.int().min(1).default(60_000),
+    floodBytes: z
+      .int()
+      .min(1 << 20)
+      .default(128 << 20),
+    floodCalls: z.int().min(1).default(1_000),
+    /** Messages that cannot be read. */
+    floodUnread: z.int().min(1).default(1_000),
+    /** For how long it is cut off. */
+    floodPauseMs: z.int().min(500).default(600_000),
     logLevel: z.string().default('info'),
   })
   .refine((config) => config.streamKeepMs >= config.downloadLeaseMs, {

@@ -23,6 +23,8 @@ type RawUser = {
 type RawPermission = Permissions['access'] & { user: string };
 type RawTopicPermission = Permissions['topic'] & { user: string };
 
+type Sending = { mayMiss?: boolean; headers?: Record<string, string> };
+
 /**
  * The management HTTP API of RabbitMQ: users, permissions, policies. This module alone holds the
  * administrator's login; it goes into a header, never into a message or an error.
@@ -72,7 +74,10 @@ export class Management {
     this.#send('PUT', `/users/${encodeURIComponent(name)}`, { password_hash: passwordHash, tags: '' });
 
   async hasUser(name: string): Promise<boolean> {
-    return (await this.#send('GET', `/users/${encodeURIComponent(name)}`, undefined, true)) !== undefined;
+    return (
+      (await this.#send('GET', `/users/${encodeURIComponent(name)}`, undefined, { mayMiss: true })) !==
+      undefined
+    );
   }
 
   /** All users of the broker, those of other vhosts too: the API gives them in one answer. */
@@ -102,7 +107,7 @@ export class Management {
 
   async bindingsFrom(exchange: string): Promise<BindingSpec[]> {
     const path = `/exchanges/${this.#v}/${encodeURIComponent(exchange)}/bindings/source`;
-    const all = ((await this.#send('GET', path, undefined, true)) ?? []) as {
+    const all = ((await this.#send('GET', path, undefined, { mayMiss: true })) ?? []) as {
       destination: string;
       routing_key: string;
     }[];
@@ -112,6 +117,19 @@ export class Management {
   async policyNames(): Promise<string[]> {
     return ((await this.#send('GET', `/policies/${this.#v}`)) as { name: string }[]).map((one) => one.name);
   }
+
+  /** The vhosts in which a user may do anything; none for a user that is not there. */
+  async vhostsOf(name: string): Promise<string[]> {
+    if (!(await this.hasUser(name))) return [];
+    const path = `/users/${encodeURIComponent(name)}/permissions`;
+    return ((await this.#send('GET', path)) as { vhost: string }[]).map((one) => one.vhost);
+  }
+
+  /** Closes a user's connections; `reason` is told to whoever holds them. */
+  closeConnections = (user: string, reason: string) =>
+    this.#send('DELETE', `/connections/username/${encodeURIComponent(user)}`, undefined, {
+      headers: { 'x-reason': reason },
+    });
 
   async limitUser(name: string, limits: Record<string, number>): Promise<void> {
     for (const [limit, value] of Object.entries(limits)) {
@@ -141,8 +159,9 @@ export class Management {
   }
 
   /** Undefined for what is missing where it `mayMiss`. */
-  async #send(method: string, path: string, body?: object, mayMiss = method === 'DELETE'): Promise<unknown> {
-    const headers = { authorization: this.#authorization, 'content-type': 'application/json' };
+  async #send(method: string, path: string, body?: object, how: Sending = {}): Promise<unknown> {
+    const { mayMiss = method === 'DELETE', headers: more } = how;
+    const headers = { authorization: this.#authorization, 'content-type': 'application/json', ...more };
     const request = { method, headers, body: body && JSON.stringify(body), timeoutMs: TIMEOUT_MS };
     const sent = this.#http.send(`${this.#base}${path}`, request);
     const { status, text } = await sent.catch((cause: unknown) => {

@@ -173,8 +173,13 @@ export type Parked = z.infer<typeof parked>;
 export const event = z.discriminatedUnion('kind', [progress, heartbeat, goodbye, answer, parked]);
 export type Event = z.infer<typeof event>;
 
+const word = z.string().transform((text) => text.slice(0, 255));
+/** From where a call comes, in the caller's own word: the broker checks who calls, and nothing of this. */
+export const origin = z.object({ host: word, user: word, program: word });
+export type Origin = z.infer<typeof origin>;
+
 /** A call of one of the dispatcher's functions; `message-id` is its idempotency key. */
-export const call = z.object({ v, fn: z.string().max(64), args: json });
+export const call = z.object({ v, fn: z.string().max(64), args: json, from: origin.optional() });
 export type Call = z.infer<typeof call>;
 
 export const reply = z.discriminatedUnion('ok', [

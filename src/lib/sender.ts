@@ -1,11 +1,13 @@
+import { userInfo } from 'node:os';
+import { basename } from 'node:path';
 import { Broker } from './broker.ts';
 import { loadClientConfig } from './config.ts';
 import { MegaError, UnavailableError } from './errors.ts';
-import { decode, encode, reply } from './messages.ts';
+import { decode, encode, type Origin, reply } from './messages.ts';
 import type { Security } from './secure.ts';
 import { EXCHANGE, upKey } from './topology.ts';
 import { type KeyLookup, verifyBody } from './trust/jose.ts';
-import { uuidv7 } from './utils.ts';
+import { get_host_name, uuidv7 } from './utils.ts';
 
 export type Call = <T = unknown>(fn: string, args?: object, options?: CallOptions) => Promise<T>;
 export type CallOptions = {
@@ -30,6 +32,7 @@ export type Sender = AsyncDisposable & { call: Call };
 export async function openSender(
   config: { broker: string } & Security = loadClientConfig(),
   timeoutMs = 10_000,
+  from = ownOrigin(),
 ): Promise<Sender> {
   const { broker: url, ca, allowPlain } = config;
   const broker = await Broker.start({ url, ca, allowPlain, name: 'mega sender', reconnectMs: 500 });
@@ -39,7 +42,7 @@ export async function openSender(
     await broker.close();
     throw error;
   }
-  return { call: caller(broker), [Symbol.asyncDispose]: () => broker.close() };
+  return { call: caller(broker, from), [Symbol.asyncDispose]: () => broker.close() };
 }
 
 /** One call on a connection of its own; for many calls use {@link openSender}. */
@@ -48,8 +51,19 @@ export async function call<T = unknown>(fn: string, args: object = {}, options?:
   return await sender.call<T>(fn, args, options);
 }
 
+/** What the dispatcher writes down of where a change was asked for. */
+export function ownOrigin(program = basename(process.argv[1] ?? 'node')): Origin {
+  let user = String(process.getuid?.());
+  try {
+    user = userInfo().username;
+  } catch {
+    // A process of a user whom the system has no name for.
+  }
+  return { host: get_host_name(), user, program };
+}
+
 /** The same on a broker connection that is there already. */
-export function caller(broker: Broker): Call {
+export function caller(broker: Broker, from?: Origin): Call {
   return async <T>(
     fn: string,
     args: object = {},
@@ -60,7 +74,7 @@ export function caller(broker: Broker): Call {
       key: upKey('call', broker.user),
       type: 'call',
       messageId: key,
-      body: encode({ fn, args }),
+      body: encode({ fn, args, from }),
       transient: true,
       expiresMs: timeoutMs,
     };

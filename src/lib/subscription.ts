@@ -4,6 +4,8 @@ import { sleep } from './utils.ts';
 
 export type Incoming = {
   body: Buffer;
+  /** With which routing key it was published: on `mega.up` the broker lets nobody write another's name into it. */
+  key: string;
   type: string;
   messageId: string;
   correlationId: string;
@@ -129,6 +131,7 @@ function incoming(channel: Channel, message: ConsumeMessage): Incoming {
   };
   return {
     body: message.content,
+    key: message.fields.routingKey,
     type: text(properties.type),
     messageId: text(properties.messageId),
     correlationId: text(properties.correlationId),

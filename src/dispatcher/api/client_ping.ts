@@ -16,6 +16,7 @@ export const client_ping = fn({
   name: 'client_ping',
   help: 'A host says that it is there, what it runs, and which upgrade it is on trial for; the answer carries the time.',
   callers: AGENT,
+  effect: 'changes',
   signed: true,
   input: z.object({
     boot: z.uuid(),

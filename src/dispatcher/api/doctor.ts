@@ -13,6 +13,7 @@ export const doctor = fn({
   name: 'doctor',
   help: 'Compares users, permissions, limits, queues and bindings of the broker with the hosts and tokens of the database. With "fix" it mends what it can in a few seconds: call it again until "mended" is 0. It tells of 1000 differences at most.',
   callers: ADMIN,
+  effect: 'changes',
   input: z.object({ fix: z.boolean().default(false) }),
   output: z.object({
     hosts: z.number(),

@@ -13,11 +13,18 @@ export type Caller = {
   key: string;
 };
 
+/**
+ * What a call does besides answering. Who changes something is written down in the audit; `part` is a step of a change
+ * whose beginning and end are functions of their own, and written down there.
+ */
+export type Effect = 'reads' | 'changes' | 'part';
+
 /** One function of the dispatcher, declared once: all that RPC, HTTP and the documentation need to know of it. */
 export type Fn<I extends z.ZodObject = z.ZodObject, O extends z.ZodType = z.ZodType> = {
   name: string;
   help: string;
   callers: readonly Role[];
+  effect: Effect;
   input: I;
   output: O;
   /** Its answer is signed: what hosts must be able to believe. */

@@ -4,10 +4,11 @@ import { schemas } from '../../lib/messages.ts';
 import { sha256Hex } from '../../lib/token.ts';
 import { provisionHost, removeHostFromBroker, unlessRemoved } from '../declare.ts';
 import { foreignUser } from '../enrol.ts';
+import { shortenCutOff } from '../store/floods.ts';
 import { getHost, type HostRow, listHosts } from '../store/hosts.ts';
 import { addHost, removeHost, setMachine, setSecret } from '../store/registered.ts';
 import { cancelTasksOf } from '../store/tasks.ts';
-import { fn, OPERATOR } from './function.ts';
+import { fn, OPERATOR, VIEWER } from './function.ts';
 
 const host = z.object({
   id: z.string(),
@@ -17,12 +18,16 @@ const host = z.object({
   registeredAt: z.string(),
   lastSeenAt: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
+  /** It flooded, and may not connect until then. */
+  cutOffUntil: z.string().nullable(),
+  cutOffReason: z.string().nullable(),
 });
 
 const told = ({ boot: _, ...row }: HostRow) => ({
   ...row,
   registeredAt: row.registeredAt.toISOString(),
   lastSeenAt: row.lastSeenAt?.toISOString() ?? null,
+  cutOffUntil: row.cutOffUntil?.toISOString() ?? null,
 });
 
 export const hostFunctions = [
@@ -30,6 +35,7 @@ export const hostFunctions = [
     name: 'add_server',
     help: 'Registers a host: its queue and its broker user, with the hash of the secret that the host made itself.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({
       host: schemas.host,
       passwordHash: schemas.passwordHash,
@@ -53,6 +59,7 @@ export const hostFunctions = [
     name: 'del_server',
     help: 'Removes a host: its broker user and queue. Its tasks stay as history.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({ host: schemas.host }),
     output: z.object({ host: z.string() }),
     handler: async (room, input) => {
@@ -67,9 +74,24 @@ export const hostFunctions = [
     },
   }),
   fn({
+    name: 'release_server',
+    help: 'Lets a host that flooded and was cut off connect again at once; "released" is false when it is not cut off.',
+    callers: OPERATOR,
+    effect: 'changes',
+    input: z.object({ host: schemas.host }),
+    output: z.object({ host: z.string(), released: z.boolean() }),
+    handler: async (room, input) => {
+      if (!(await getHost(room.db, input.host))) throw unknown(input.host);
+      const released = await shortenCutOff(room.db, input.host);
+      await room.floods.settle(input.host);
+      return { host: input.host, released };
+    },
+  }),
+  fn({
     name: 'get_server',
     help: 'One host.',
-    callers: OPERATOR,
+    callers: VIEWER,
+    effect: 'reads',
     input: z.object({ host: schemas.host }),
     output: host,
     handler: async (room, input) => {
@@ -81,7 +103,8 @@ export const hostFunctions = [
   fn({
     name: 'get_all_server',
     help: 'Hosts in order of id, at most 1000 a call; pass the last id as "after" for the next ones.',
-    callers: OPERATOR,
+    callers: VIEWER,
+    effect: 'reads',
     input: z.object({ after: z.string().max(63).default(''), limit: z.int().min(1).max(1000).default(1000) }),
     output: z.array(host),
     handler: async (room, { after, limit }) => (await listHosts(room.db, after, limit)).map(told),

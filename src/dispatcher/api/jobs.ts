@@ -4,7 +4,7 @@ import { schemas, trialWanted } from '../../lib/messages.ts';
 import { startPing, startUpgrade } from '../jobs.ts';
 import { countStates, getJob, type JobRow, listJobs } from '../store/jobs.ts';
 import { listTasks } from '../store/tasks.ts';
-import { ANYONE, fn, OPERATOR } from './function.ts';
+import { AGENT, fn, OPERATOR, VIEWER } from './function.ts';
 
 /** Less than a call may last. */
 const MAX_WAIT_MS = 5_000;
@@ -31,7 +31,8 @@ export const jobFunctions = [
   fn({
     name: 'client_upgrade',
     help: 'Upgrades hosts to a published version (without "to": the newest). Hosts that run a newer one go back only with "downgrade". An operator names the hosts; a host that calls it upgrades itself.',
-    callers: ANYONE,
+    callers: [...AGENT, ...OPERATOR],
+    effect: 'changes',
     input: z.object({
       to: schemas.version.optional(),
       on: on.optional(),
@@ -56,6 +57,7 @@ export const jobFunctions = [
     name: 'ping',
     help: 'Asks hosts through their own queues whether they are there.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({ on }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {
@@ -67,7 +69,8 @@ export const jobFunctions = [
   fn({
     name: 'get_job',
     help: 'One job, with how many of its tasks are in each state; with "waitMs" once it has ended, or after so long.',
-    callers: OPERATOR,
+    callers: VIEWER,
+    effect: 'reads',
     input: z.object({ id: z.uuid(), waitMs: z.int().min(0).max(MAX_WAIT_MS).default(0) }),
     output: job.extend({ counts: z.record(z.string(), z.number()) }),
     handler: async (room, { id, waitMs }) => {
@@ -82,7 +85,8 @@ export const jobFunctions = [
   fn({
     name: 'get_all_job',
     help: 'The latest jobs, newest first.',
-    callers: OPERATOR,
+    callers: VIEWER,
+    effect: 'reads',
     input: z.object({ limit: z.int().min(1).max(1000).default(20) }),
     output: z.array(job),
     handler: async (room, { limit }) => (await listJobs(room.db, limit)).map(told),

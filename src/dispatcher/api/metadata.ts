@@ -11,6 +11,7 @@ export const metadataFunctions = [
     name: 'get_metadata',
     help: 'A piece of the signed metadata by its name: 2.root.json, 5.snapshot.json, 7.targets.json, timestamp.json; without a number the newest. "text" is null where there is none.',
     callers: ANYONE,
+    effect: 'reads',
     input: z.object({ name: z.string().max(64) }),
     output: z.object({ text: z.string().nullable() }),
     handler: async (room, { name }) => ({ text: (await room.metadata.text(name)) ?? null }),
@@ -19,6 +20,7 @@ export const metadataFunctions = [
     name: 'put_metadata',
     help: 'Takes over what the offline keys have signed: roots in order, targets in place of the version that it "replaces". Snapshot and timestamp are signed anew with it.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({
       roots: z.array(z.string()).max(MAX_ROOTS).default([]),
       targets: z.string().optional(),

@@ -9,7 +9,7 @@ import { dropPackage } from '../packages/remove.ts';
 import { freeSlot } from '../store/downloads.ts';
 import { listPackages, type PackageRow } from '../store/packages.ts';
 import { isSigned } from '../trust/signed.ts';
-import { AGENT, ANYONE, fn, OPERATOR } from './function.ts';
+import { AGENT, ANYONE, fn, OPERATOR, VIEWER } from './function.ts';
 
 const named = {
   name: z.string(),
@@ -39,6 +39,7 @@ export const packageFunctions = [
     name: 'get_package',
     help: 'Where to read an artifact: its stream, made (again) when it is not there. "artifact" is null while it is being filled, and when as many hosts read as may: ask again, after "retryMs" if that is said. A host reads for "leaseMs" at most, unless it asks again meanwhile. "again" says that the stream did not hold all of it.',
     callers: ANYONE,
+    effect: 'reads',
     input: z.object({ sha256: schemas.sha256, again: z.boolean().default(false) }),
     output: offer,
     handler: (room, { sha256, again }, caller) =>
@@ -50,6 +51,7 @@ export const packageFunctions = [
     name: 'drop_package',
     help: 'The host reads this artifact no more: another one may.',
     callers: AGENT,
+    effect: 'changes',
     input: z.object({ sha256: schemas.sha256 }),
     output: z.object({}),
     handler: async (room, { sha256 }, caller) => {
@@ -61,6 +63,7 @@ export const packageFunctions = [
     name: 'del_package',
     help: 'Removes a package for good, by the name that get_all_package tells; refused while an upgrade that needs it is open.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({ name: z.string().min(1).max(64) }),
     output: z.object({ ...named, sha256: z.string(), size: z.number() }),
     handler: async (room, { name }) => {
@@ -71,7 +74,8 @@ export const packageFunctions = [
   fn({
     name: 'get_all_package',
     help: 'The published packages, releases and runtimes, oldest first.',
-    callers: OPERATOR,
+    callers: VIEWER,
+    effect: 'reads',
     input: z.object({}),
     output: z.array(listed),
     handler: async (room) => {
@@ -87,6 +91,7 @@ export const packageFunctions = [
     name: 'begin_package',
     help: 'Begins or resumes the upload of a package; answers which chunks are missing.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({ manifest: packageManifest, sha256: schemas.sha256, size: z.int().min(1) }),
     output: z.object({ state: z.string(), chunkBytes: z.number(), missing: z.array(z.number()) }),
     handler: (room, { manifest, sha256, size }, caller) => {
@@ -98,6 +103,7 @@ export const packageFunctions = [
     name: 'put_chunk',
     help: 'One chunk of an upload, in base64; sending it twice does no harm.',
     callers: OPERATOR,
+    effect: 'part',
     input: z.object({ sha256: schemas.sha256, index: z.int().min(0), bytes: z.base64() }),
     output: z.object({}),
     handler: async (room, { sha256, index, bytes }) => {
@@ -109,6 +115,7 @@ export const packageFunctions = [
     name: 'finish_package',
     help: 'Checks the whole upload against its sha256; once it is signed, too (put_metadata), the version can be ordered, or the runtime fetched.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({ sha256: schemas.sha256 }),
     output: z.object(named),
     handler: async (room, { sha256 }) => nameOf(await finishUpload(room, sha256)),

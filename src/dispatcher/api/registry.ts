@@ -1,6 +1,10 @@
 import { z } from 'zod';
-import { MegaError } from '../../lib/errors.ts';
+import { codeOf, MegaError } from '../../lib/errors.ts';
 import { type Call, check } from '../../lib/messages.ts';
+import { type Audited, audited, auditRefusal } from '../audit.ts';
+import { apiTokenFunctions } from './api-tokens.ts';
+import { auditFunctions } from './audit.ts';
+import { callerOf, type Sender } from './callers.ts';
 import { client_ping } from './client_ping.ts';
 import { doctor } from './doctor.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
@@ -11,11 +15,13 @@ import { packageFunctions } from './packages.ts';
 import { secretFunctions } from './secrets.ts';
 import { taskFunctions } from './tasks.ts';
 import { tokenFunctions } from './tokens.ts';
+import { userFunctions } from './users.ts';
 
 const get_all_funcs = fn({
   name: 'get_all_funcs',
   help: 'All functions that the caller may call: name, help, and the schema of the arguments.',
   callers: ANYONE,
+  effect: 'reads',
   input: z.object({}),
   output: z.array(
     z.object({ name: z.string(), help: z.string(), callers: z.array(z.string()), input: z.unknown() }),
@@ -42,6 +48,9 @@ const all: Fn[] = [
   ...secretFunctions,
   ...taskFunctions,
   ...tokenFunctions,
+  ...userFunctions,
+  ...apiTokenFunctions,
+  ...auditFunctions,
 ];
 
 /** Every function of the dispatcher, by name. */
@@ -49,14 +58,39 @@ export const functions: ReadonlyMap<string, Fn> = new Map(
   all.toSorted((a, b) => a.name.localeCompare(b.name)).map((one) => [one.name, one]),
 );
 
-/** Carries out one call; errors: `unknown_function`, `refused`, `bad_argument`, or the function's own. */
-export async function dispatch(room: Room, { fn: name, args }: Call, caller: Caller): Promise<unknown> {
+/**
+ * Carries out one call; errors: `unknown_function`, `refused`, `bad_argument`, or the function's own. What people and
+ * scripts change, and what they are refused, is written down; hosts say too much for that, and may do too little.
+ */
+export async function dispatch(room: Room, call: Call, sender: Sender): Promise<unknown> {
+  const { caller, found } = await admit(room, call, sender);
+  const carryOut = async () => found.handler(room, check(found.input.strict(), call.args), caller);
+  if (found.effect !== 'changes' || caller.role === 'agent') return carryOut();
+  return audited(room, about(call, sender, caller.role), carryOut);
+}
+
+async function admit(room: Room, call: Call, sender: Sender): Promise<{ caller: Caller; found: Fn }> {
+  let role = 'unknown';
+  try {
+    const caller = await callerOf(room.people, sender);
+    role = caller.role;
+    return { caller, found: functionFor(call.fn, caller) };
+  } catch (error) {
+    const turnedAway = ['refused', 'unknown_function'].includes(codeOf(error));
+    if (turnedAway && role !== 'agent') await auditRefusal(room, about(call, sender, role), error);
+    throw error;
+  }
+}
+
+function functionFor(name: string, caller: Caller): Fn {
   const found = functions.get(name);
   if (!found)
     throw new MegaError('unknown_function', `there is no function "${name}"; get_all_funcs names all`);
-  if (!found.callers.includes(caller.role)) {
-    throw new MegaError('refused', `${name} may not be called as ${caller.role} (${caller.id})`);
-  }
-  const input = check(found.input.strict(), args);
-  return found.handler(room, input, caller);
+  if (found.callers.includes(caller.role)) return found;
+  const may = found.callers.join(', ');
+  throw new MegaError('refused', `${caller.id} calls as ${caller.role}; ${name} is for: ${may}`);
+}
+
+function about({ fn: name, args, from }: Call, { id }: Sender, role: string): Audited {
+  return { who: id, role, origin: from, fn: name, args };
 }

@@ -11,6 +11,7 @@ export const secretFunctions = [
     name: 'set_secret',
     help: "A host exchanges its secret: it sends RabbitMQ's hash of the next one, which it has written down. From the answer on, the broker lets it in by that one alone; connections stay.",
     callers: AGENT,
+    effect: 'changes',
     input: z.object({ passwordHash: schemas.passwordHash }),
     output: z.object({}),
     handler: async (room, { passwordHash }, caller) => {
@@ -25,6 +26,7 @@ export const secretFunctions = [
     name: 'rotate_secret',
     help: 'Lets hosts exchange their secrets in the broker; those that are away do it when they come back.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({ on: z.array(z.string().min(1).max(200)).min(1).max(10_000) }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {

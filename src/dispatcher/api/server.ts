@@ -1,11 +1,11 @@
 import { describe, MegaError, UnavailableError } from '../../lib/errors.ts';
 import { call, decode, encode, type Reply } from '../../lib/messages.ts';
 import { type Incoming, Subscription } from '../../lib/subscription.ts';
-import { JOINER_PREFIX, OPERATOR_PREFIX, QUEUE, REPLY_QUEUE } from '../../lib/topology.ts';
+import { QUEUE, REPLY_QUEUE } from '../../lib/topology.ts';
 import { signBody } from '../../lib/trust/jose.ts';
-import { HOST_ID } from '../../lib/utils.ts';
 import { park } from '../park.ts';
-import type { Caller, Room } from './function.ts';
+import { checkSender, type Sender } from './callers.ts';
+import type { Room } from './function.ts';
 import { dispatch, functions } from './registry.ts';
 
 /** Many, since a call that waits for a job's end keeps its place meanwhile. */
@@ -27,10 +27,12 @@ export function serveCalls(room: Room): Subscription {
 }
 
 async function answer(room: Room, message: Incoming): Promise<void> {
+  if (room.floods.drops(message, 'calls')) return message.ack();
   let asked: ReturnType<typeof read>;
   try {
     asked = read(message);
   } catch (error) {
+    room.floods.noteUnread(message);
     return park(room, message, describe(error));
   }
   try {
@@ -69,31 +71,25 @@ function read(message: Incoming) {
   // We may write to any queue and a caller may not: through us it must reach none but its own.
   if (!message.replyTo.startsWith(`${REPLY_QUEUE}.`))
     throw new MegaError('wrong_reply_to', `an answer goes to the caller alone, not to ${message.replyTo}`);
-  return { asked, caller: callerOf(message) };
+  checkSender(message.userId);
+  const sender: Sender = { id: message.userId, key: message.messageId };
+  return { asked, sender };
 }
 
 type Answer = { reply: Reply; signed: boolean };
 
-async function carryOut(room: Room, { asked, caller }: ReturnType<typeof read>): Promise<Answer> {
+async function carryOut(room: Room, { asked, sender }: ReturnType<typeof read>): Promise<Answer> {
   const signed = functions.get(asked.fn)?.signed ?? false;
   try {
-    return { reply: { v: 1, ok: true, result: await dispatch(room, asked, caller) }, signed };
+    return { reply: { v: 1, ok: true, result: await dispatch(room, asked, sender) }, signed };
   } catch (error) {
     // What is not ours may hold anything; the log has it, the caller need not.
     const known = error instanceof MegaError && error.code !== 'database_error';
     const later = !known || error instanceof UnavailableError;
     if (later)
-      room.logger.error({ fn: asked.fn, caller: caller.id, error: describe(error) }, 'a call failed');
+      room.logger.error({ fn: asked.fn, caller: sender.id, error: describe(error) }, 'a call failed');
     const message = known ? describe(error) : 'the dispatcher failed; its log says why';
     const code = error instanceof MegaError ? error.code : 'internal';
     return { reply: { v: 1, ok: false, error: { code, message, later } }, signed: false };
   }
-}
-
-/** The broker has checked the user's name; its form tells the role. */
-function callerOf({ userId, messageId }: Incoming): Caller {
-  if (userId.startsWith(OPERATOR_PREFIX)) return { role: 'admin', id: userId, key: messageId };
-  if (userId.startsWith(JOINER_PREFIX)) return { role: 'joiner', id: userId, key: messageId };
-  if (HOST_ID.test(userId)) return { role: 'agent', id: userId, key: messageId };
-  throw new MegaError('wrong_sender', `"${userId}" is neither a host nor an operator`);
 }

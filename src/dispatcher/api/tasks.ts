@@ -3,7 +3,7 @@ import { InputError } from '../../lib/errors.ts';
 import { schemas } from '../../lib/messages.ts';
 import { sendCancel } from '../publish.ts';
 import { cancelTask, type EventRow, getTask, listEvents, listTasks, type TaskRow } from '../store/tasks.ts';
-import { ANYONE, fn, OPERATOR, type Room } from './function.ts';
+import { ANYONE, fn, OPERATOR, type Room, VIEWER } from './function.ts';
 
 /** An answer must fit into one message. */
 const MOST_WITH_EVENTS = 200;
@@ -62,6 +62,7 @@ export const taskFunctions = [
     name: 'get_task',
     help: 'One task with all that its host said of it. A host may ask for its own.',
     callers: ANYONE,
+    effect: 'reads',
     input: z.object({ id: z.uuid() }),
     output: task,
     handler: async (room, { id }, caller) => {
@@ -73,7 +74,8 @@ export const taskFunctions = [
   fn({
     name: 'get_all_task',
     help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "states" leaves out a job\'s others. "events" adds what the hosts said, of at most 200 tasks a call.',
-    callers: OPERATOR,
+    callers: VIEWER,
+    effect: 'reads',
     input: z.object({
       job: z.uuid().optional(),
       host: schemas.host.optional(),
@@ -107,13 +109,14 @@ export const taskFunctions = [
     name: 'cancel_task',
     help: 'Cancels a task: at once when it was not sent, otherwise by asking its host, which may be past the point of no return.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({ id: z.uuid() }),
-    output: z.object({ state: z.string() }),
+    output: z.object({ state: z.string(), host: z.string() }),
     handler: async (room, { id }) => {
-      const row = await known(room, id);
+      const { host } = await known(room, id);
       const state = await cancelTask(room.db, id);
-      if (state === 'cancelling') await sendCancel(room, row.id, row.host);
-      return { state: state === 'ended' ? (await known(room, id)).state : state };
+      if (state === 'cancelling') await sendCancel(room, id, host);
+      return { state: state === 'ended' ? (await known(room, id)).state : state, host };
     },
   }),
 ];

@@ -53,6 +53,7 @@ export const tokenFunctions = [
     name: 'create_token',
     help: 'Makes a token that machines join with, of a secret that the caller has made: its SHA-256, and RabbitMQ\'s hash of the password made of it. "labels" are given to each host that joins by it. The answer\'s "root" is the SHA-256 of the root.json that hosts are to trust.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({
       sha256: schemas.sha256,
       passwordHash: schemas.passwordHash,
@@ -76,6 +77,7 @@ export const tokenFunctions = [
     name: 'get_all_token',
     help: 'The tokens that machines join with, newest first; never their secrets.',
     callers: OPERATOR,
+    effect: 'reads',
     input: z.object({ limit: z.int().min(1).max(1000).default(100) }),
     output: z.array(token),
     handler: async (room, { limit }) => (await listTokens(room.db, limit)).map(told),
@@ -84,6 +86,7 @@ export const tokenFunctions = [
     name: 'del_token',
     help: 'Revokes a token: no machine joins by it any more. Hosts that have joined stay.',
     callers: OPERATOR,
+    effect: 'changes',
     input: z.object({ id }),
     output: token,
     handler: async (room, input) => {
@@ -100,6 +103,7 @@ export const tokenFunctions = [
     name: 'enrol',
     help: 'A machine joins the fleet: it sends the hash of a secret that it made itself, and gets its user and its queue. "machine" is a random key by which it is known when it asks again. The answer\'s "root" is the text of the root.json that it is to trust.',
     callers: JOINER,
+    effect: 'changes',
     input: z.object({
       token: z.string().max(64),
       host: schemas.host,

@@ -11,10 +11,14 @@ export type HostRow = {
   registeredAt: Date;
   lastSeenAt: Date | null;
   labels: Record<string, string>;
+  /** Floods: it may not connect until then. */
+  cutOffUntil: Date | null;
+  cutOffReason: string | null;
 };
 
 const COLUMNS = sql`
-  id, online = 1 AS online, version, platform, boot, registered_at AS registeredAt, last_seen_at AS lastSeenAt, labels`;
+  id, online = 1 AS online, version, platform, boot, registered_at AS registeredAt, last_seen_at AS lastSeenAt, labels,
+  cut_off_until AS cutOffUntil, cut_off_reason AS cutOffReason`;
 
 export async function getHost(db: Queryable, id: string): Promise<HostRow | undefined> {
   const row = await db.one<HostRow>(sql`SELECT ${COLUMNS} FROM hosts WHERE id = ?`, [id]);
