@@ -34,6 +34,7 @@ export function homeAt(root: string) {
     trialCount: at('state', 'trial.count'),
     trialFailed: at('state', 'trial.failed'),
     alive: at('state', 'alive'),
+    greeted: at('state', 'greeted'),
     fault: at('state', 'fault'),
     config: at('etc', 'agent.json'),
     trustRoot: at('etc', 'root.json'),
