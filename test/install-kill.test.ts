@@ -21,12 +21,16 @@ const programs =
 /** In place of each of these stands one that counts, and kills the installer before or after the program that is due. */
 function lieInWait(machine: Machine, when: 'before' | 'after'): void {
   for (const name of programs) {
-    const real = execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim();
+    // Only a power loss would show whether it was synced, and the machine's other disk writes need not be waited for.
+    const path = name === 'sync' ? 'true' : name;
+    const real = execFileSync('sh', ['-c', `command -v ${path}`], { encoding: 'utf8' }).trim();
     const shoot = '[ "$n" != "$DUE" ] || { touch "$COUNT/shot"; kill -9 "$VICTIM"; exit 1; }';
     const script = `#!/bin/sh
 [ -n "\${VICTIM:-}" ] || exec ${real} "$@"
 n=1 # of those that run at the same time each takes a number of its own
+{ read -r n <"$COUNT/last"; } 2>/dev/null
 until /bin/mkdir "$COUNT/$n" 2>/dev/null; do n=$((n + 1)); done
+echo "$n" >"$COUNT/last"
 ${when === 'before' ? `${shoot}\nexec ${real} "$@"` : `${real} "$@"; code=$?\n${shoot}\nexit $code`}
 `;
     fs.writeFileSync(join(machine.tools, name), script, { mode: 0o755 });
@@ -60,7 +64,7 @@ for (const when of ['before', 'after'] as const)
         assert.equal(code, 0, `${due}: ${output}`);
         assert.deepEqual(machine.list(), whole, `${due}: ${output}`);
         assert.equal(machine.read('state/joined'), `${token} \n`, `${due}: joined more than once`);
-        await machine.install(installer, ['--uninstall']);
+        machine.clear();
       }
       assert.ok(due > 30, `only ${due} programs were seen`);
     });

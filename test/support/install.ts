@@ -85,6 +85,7 @@ export class Machine implements AsyncDisposable {
   readonly root: string;
   /** Comes before all else on the PATH. */
   readonly tools: string;
+  #usual: string[];
 
   constructor(shell: Shell['command'] = ['sh'], { systemd = true } = {}) {
     this.shell = shell;
@@ -92,10 +93,16 @@ export class Machine implements AsyncDisposable {
     fs.chmodSync(this.folder, 0o755);
     this.root = join(this.folder, 'a machine');
     this.tools = join(this.folder, 'tools');
-    const usual = ['etc/init.d', 'etc/systemd/system', 'home', 'var/log', 'tmp'];
-    for (const name of [...usual, ...(systemd ? ['run/systemd/system'] : [])])
-      fs.mkdirSync(join(this.root, name), { recursive: true });
+    this.#usual = ['etc/init.d', 'etc/systemd/system', 'home', 'var/log', 'tmp'];
+    if (systemd) this.#usual.push('run/systemd/system');
+    this.clear();
     fs.mkdirSync(this.tools);
+  }
+
+  /** As new. */
+  clear(): void {
+    fs.rmSync(this.root, { recursive: true, force: true });
+    for (const name of this.#usual) fs.mkdirSync(this.at(name), { recursive: true });
   }
 
   at(...parts: string[]): string {
