@@ -5,7 +5,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { scratch } from './support/cli.ts';
+import { platform } from '../src/lib/utils.ts';
+import { run as mega, scratch } from './support/cli.ts';
 import { fakeInstaller, Machine, root, token } from './support/install.ts';
 import { shells } from './support/loader.ts';
 import { cannotMount, fill, remounted, smallDisk } from './support/mounts.ts';
@@ -284,6 +285,35 @@ describe('install.sh on a disk', { skip: cannotMount() }, () => {
     const { code, output } = await machine.install(installer);
     assert.equal(code, 1, output);
     assert.match(output, /xdba.* cannot be made: see the disk and its mount/);
+  });
+});
+
+describe('mega package installer', () => {
+  it('gives the same bytes for the same packages', async () => {
+    using other = scratch();
+    const again = await fakeInstaller(other.path);
+    assert.ok(fs.readFileSync(again).equals(fs.readFileSync(installer)));
+    assert.equal(fs.statSync(again).mode & 0o777, 0o755);
+    assert.ok(again.endsWith(`mega-install-1.0.0-${platform()}.sh`));
+  });
+
+  it('takes the packages that are there, and says which are missing or do not fit', async () => {
+    using other = scratch();
+    await fakeInstaller(other.path, '1.5.0');
+    const out = ['--version', '1.5.0', '--out', other.path];
+    fs.renameSync(join(other.path, 'release.tar.gz'), join(other.path, 'mega-1.5.0.tar.gz'));
+    const missing = await mega(['package', 'installer', ...out]);
+    assert.equal(missing.code, 2);
+    assert.match(missing.err, /there is no .*node-24\.0\.0-.*\.tar\.gz: mega package build-runtime makes it/);
+    fs.renameSync(join(other.path, 'runtime.tar.gz'), join(other.path, `node-24.0.0-${platform()}.tar.gz`));
+    const wrong = await mega(['package', 'installer', ...out, '--runtime', 'node-24.1.0']);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /runs on node-24\.0\.0, not on node-24\.1\.0/);
+    const made = await mega(['package', 'installer', ...out]);
+    assert.equal(made.code, 0, made.err);
+    assert.match(made.err, /taking .*mega-1\.5\.0\.tar\.gz as it is/);
+    await using machine = new Machine();
+    assert.match((await machine.install(made.out.trim())).output, /in the fleet, with release 1\.5\.0\n$/);
   });
 });
 

@@ -2,13 +2,16 @@
 // user; only joining is played, by a few lines before the agent: what is asked here is what comes around it.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { until } from '../dev/world/until.ts';
+import { addHostHere } from '../src/cli/host/add.ts';
 import { packInstaller } from '../src/cli/package/installer.ts';
 import { buildRuntime } from '../src/cli/package/runtime.ts';
 import { hashPassword, newSecret } from '../src/lib/management.ts';
+import { platform } from '../src/lib/utils.ts';
 import { BootedMachine, cannotBoot } from './support/booted.ts';
 import { ended, told, upgrade, useWorld } from './support/world.ts';
 
@@ -69,6 +72,18 @@ describe('a release that its installer brings to a machine with systemd', { skip
         await world().untilOnline([host]);
         assert.equal(await show('UnitFileState'), 'enabled');
         assert.equal(await machine.out(`ps -o user= -p ${await agents()}`), user);
+      });
+
+      test('has the home that mega host add makes', { skip: user !== 'root' }, async () => {
+        const home = join(world().folder, 'hosts', `${host}-b`);
+        const runtime = join(world().folder, 'dist', `node-${process.versions.node}-${platform()}.tar.gz`);
+        const from = { config: world().operatorConfig, timeout: 60, package: await world().build('1.0.0') };
+        await addHostHere({ ...from, home, runtime }, `${host}-b`);
+        // Beyond that there is the link of the log, what joining has left, and what the agent that runs has written.
+        const list = (place: string) =>
+          `cd '${place}' && find . -path './state/[!d]*' -prune -o ! -path './etc/*' ! -name log -printf '%y %m %p %l\\n' | sort`;
+        const added = execFileSync('sh', ['-c', list(home)], { encoding: 'utf8' }).trimEnd();
+        assert.equal(await machine.out(list(HOME)), added);
       });
 
       test('gives way to the host: killed first, and hardened where no privilege is needed', async () => {
