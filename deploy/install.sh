@@ -299,7 +299,7 @@ start_service() {
   else "$init" start
   fi </dev/null || die 1 "it did not start: see $log"
   "$loader" wait "$patience" ||
-    die 3 "the agent runs and goes on trying, but no dispatcher has answered within $patience seconds: see $log"
+    die 3 "the agent runs and goes on trying, but no dispatcher has answered within $patience seconds: see $log; where this host was removed from the fleet, --uninstall it and join anew"
 }
 
 # ---- the ways through
