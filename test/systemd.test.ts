@@ -19,9 +19,10 @@ const HOME = '/home/xdba/mega_client';
 const PLAYS_JOINING = `if (process.argv[2] === 'join') {
   const fs = await import('node:fs');
   const home = process.argv[4];
-  const { broker, ...identity } = JSON.parse(Buffer.from(fs.readFileSync(0, 'utf8').slice(6), 'base64url'));
+  const { broker, root, ...identity } = JSON.parse(Buffer.from(fs.readFileSync(0, 'utf8').slice(6), 'base64url'));
   const settings = { broker, heartbeatMs: 1000, reconnectMs: 500, arbitrationMs: 3000 };
   fs.writeFileSync(home + '/etc/agent.json', JSON.stringify(settings));
+  fs.writeFileSync(home + '/etc/root.json', root);
   fs.writeFileSync(home + '/state/identity.json', JSON.stringify(identity), { mode: 0o600 });
   process.exit(0);
 }`;
@@ -61,7 +62,10 @@ describe('a release that its installer brings to a machine with systemd', { skip
         await world().call('add_server', { host, passwordHash: hashPassword(secret) });
         const { broker } = JSON.parse(readFileSync(world().operatorConfig, 'utf8')) as { broker: string };
         const plain = broker.replace(/\/\/[^@]*@/, '//');
-        const token = Buffer.from(JSON.stringify({ host, secret, broker: plain })).toString('base64url');
+        const { text } = await world().call<{ text: string }>('get_metadata', { name: 'root.json' });
+        const token = Buffer.from(JSON.stringify({ host, secret, broker: plain, root: text })).toString(
+          'base64url',
+        );
         const line = `cd /root && sh '${installer}' ${user === 'root' ? '' : `--user ${user}`}`;
         const { code, output } = await machine.run(line, `mega1.${token}`);
         assert.equal(code, 0, output);
