@@ -485,10 +485,33 @@ function lifecycle(shell: Shell): void {
     fs.rmSync(linked.loader);
     fs.symlinkSync(home.loader, linked.loader);
     assert.match((await linked.command('status')).output, /running as pid/);
-    assert.equal((await home.command('stop')).code, 0);
+    assert.deepEqual(await home.command('stop'), { code: 0, output: 'mega_client: stopped\n' });
     assert.match((await home.command('stop')).output, /not running/);
     await home.until('no process left', () => home.processes().length === 0, 2000);
-    assert.match(fs.readFileSync(home.at('log/loader.log'), 'utf8'), /started 1\.0\.0, pid \d+/);
+    const log = fs.readFileSync(home.at('log/loader.log'), 'utf8').trimEnd().split('\n');
+    const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ mega_client: /;
+    assert.ok(
+      log.every((line) => time.test(line)),
+      log.join('\n'),
+    );
+    assert.match(log[0]!, /started 1\.0\.0, pid \d+/);
+  });
+
+  it('tells whether a dispatcher has answered the agent that runs now, and waits for it', async () => {
+    await using home = new LoaderHome(shell);
+    home.write('greeted', '1\n');
+    home.run();
+    await home.until('agent beats', () => home.read('alive') !== undefined);
+    assert.match((await home.command('status')).output, /\nno dispatcher has answered yet\n/);
+    assert.deepEqual(await home.command('wait', '1'), {
+      code: 1,
+      output: 'mega_client: no dispatcher has answered yet\n',
+    });
+    const waiting = home.command('wait');
+    home.write('greeted', home.read('agent.pid')!);
+    assert.deepEqual(await waiting, { code: 0, output: 'mega_client: a dispatcher has answered\n' });
+    assert.match((await home.command('status')).output, /\na dispatcher has answered\n/);
+    assert.equal((await home.command('wait', 'long')).code, 2);
   });
 
   it('hands an upgrade to the agent, helps, and refuses what it does not know', async () => {

@@ -4,9 +4,10 @@ export type LoaderWord =
   | { did: 'go back'; from: string; to: string; why: string }
   | { did: 'see the end'; how: string };
 
-const started = /^mega_client: started (\S+), pid \d+(.*)$/;
-const wentBack = /^mega_client: going back from (\S+) to (\S+): (.*)$/;
-const ended = /^mega_client: agent \d+ ended: (.*)$/;
+/** A loader that writes its own log puts the time before its words. */
+const started = /^(?:\S+ )?mega_client: started (\S+), pid \d+(.*)$/;
+const wentBack = /^(?:\S+ )?mega_client: going back from (\S+) to (\S+): (.*)$/;
+const ended = /^(?:\S+ )?mega_client: agent \d+ ended: (.*)$/;
 
 export function readLoaderLog(text: string): LoaderWord[] {
   return text.split('\n').flatMap((line): LoaderWord[] => {

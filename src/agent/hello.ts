@@ -3,6 +3,7 @@ import { describe } from '../lib/errors.ts';
 import { check, encode } from '../lib/messages.ts';
 import { EXCHANGE, upKey } from '../lib/topology.ts';
 import { platform, sleep, uuidv7 } from '../lib/utils.ts';
+import { forgetGreeting, rememberGreeting } from './greeted.ts';
 import type { Room } from './room.ts';
 
 const ANSWER_MS = 10_000;
@@ -37,6 +38,7 @@ export class Hello {
   constructor(room: Room, reads: () => boolean) {
     this.#room = room;
     this.#reads = reads;
+    this.#sign(forgetGreeting);
     room.broker.on('connected', () => this.greet());
     if (room.broker.connected) this.greet();
     this.#beating = setInterval(() => this.#beat(), room.config.heartbeatMs);
@@ -66,11 +68,21 @@ export class Hello {
         const { time } = await sayHello(this.#room);
         this.clockOffsetMs = Math.round(time - (sent + Date.now()) / 2);
         this.#room.logger.info({ clockOffsetMs: this.clockOffsetMs }, 'greeted by the dispatcher');
+        this.#sign(rememberGreeting);
         return;
       } catch (error) {
         this.#room.logger.warn({ error: describe(error) }, 'no dispatcher has answered yet');
         await sleep(RETRY_MS * (0.5 + Math.random()), this.#stop.signal).catch(() => undefined);
       }
+    }
+  }
+
+  /** A full disk must not keep a host from being heard. */
+  #sign(how: (home: Room['home']) => void): void {
+    try {
+      how(this.#room.home);
+    } catch (error) {
+      this.#room.logger.warn({ error: describe(error) }, 'the sign of having been greeted cannot be changed');
     }
   }
 

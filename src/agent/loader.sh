@@ -23,10 +23,12 @@
 #                 `unknown` and the limits are 0. On a full disk the verdict may be missing.
 #   trial.count   SSSS TTTTTTTT, starts and ticks used; made by the old agent as zeros
 #   alive         a number of fixed width, changed in place by the agent each second
+#   greeted       the pid of the agent that a dispatcher has answered; removed at each start
 #   agent.pid, loader.pid
 # Agent's exit codes: 0 and 75 start again at once; 111 another agent holds this home's lock.
 set -u
 PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin
+umask 022 # whoever starts us: nothing made here may be written by others
 
 # Others know this process by its command line: it must hold the physical path.
 self=$(readlink -f "$0")
@@ -36,10 +38,11 @@ state=$home/state
 
 trial=none task='' from='' to='' verdict='' closed='' lost='' counted='' # the trial: read_trial
 agent='' moved='' doomed='' why='' code='' lived=0 quick='' # the agent: start_agent
-backoff=1 sleeper='' stopping='' hangup='' said=''
+backoff=1 sleeper='' stopping='' hangup='' said='' timed=''
 
-# Never fails: what is said may decide nothing, though the log's disk be full.
-say() { printf 'mega_client: %s\n' "$*" >&2 || :; }
+# Never fails: what is said may decide nothing, though the log's disk be full. The time is
+# for whoever reads the log, and decides nothing either.
+say() { printf '%smega_client: %s\n' "${timed:+$(date -u +%Y-%m-%dT%H:%M:%SZ) }" "$*" >&2 || :; }
 say_once() { case $said in *"|$*|"*) ;; *) said="$said|$*|" && say "$*" ;; esac; }
 unwritable() { say_once "cannot write into $state: going on from memory"; }
 
@@ -49,6 +52,17 @@ is_release() { is_version "$1" && [ -f "$home/releases/$1/agent.mjs" ]; }
 release_of() { link=$(readlink "$home/$1") && echo "${link##*/}"; }
 
 # ---- who runs
+
+# Where an unprivileged user owns state/, root becomes that user first: else root would run what
+# that user may write, and leave files that the agent cannot use.
+become_owner() {
+  [ "$(id -u)" = 0 ] || return 0
+  owner=$(stat -c %U "$state" 2>/dev/null) || return 0
+  [ "$owner" != root ] || return 0
+  if command -v runuser >/dev/null; then exec runuser -u "$owner" -- sh "$self" "$@"; fi
+  # shellcheck disable=SC2016 # the shell that su starts expands these
+  exec su -s /bin/sh -c 'exec sh "$0" "$@"' -- "$owner" "$self" "$@"
+}
 
 # Prints the pid in <state>/$1.pid if that process lives and its command line holds $2: a
 # pid alone may belong to a stranger after a reboot. Without /proc nobody is recognised;
@@ -61,6 +75,7 @@ pid_of() {
 }
 loader_pid() { pid_of loader "$self run"; }
 agent_pid() { pid_of agent "agent.mjs run --home $home"; }
+is_greeted() { { read -r pid _ <"$state/greeted"; } 2>/dev/null && [ "$pid" = "$(agent_pid)" ]; }
 
 # In place and of fixed width, as all that is written here: it works on a full disk, where
 # a new file or a truncated one has no block to go to.
@@ -317,6 +332,7 @@ run() {
   trap 'stopping=yes' TERM INT
   trap 'hangup=yes' HUP
   wake_at_end_of_agent
+  [ -n "${JOURNAL_STREAM:-}" ] || timed=yes # systemd's journal knows the time
   trap '' PIPE # a log that goes away must not take us with it
   unset NODE_OPTIONS NODE_PATH # of the shell that happened to start us
   cd "$home" || exit 1
@@ -351,22 +367,36 @@ stop() {
   patience=45 # more than the loader gives its agent
   while [ "$patience" -gt 0 ] && loader_pid >/dev/null; do sleep 1 && patience=$((patience - 1)); done
   if pid=$(loader_pid); then say "loader $pid does not end: killing it" && kill -KILL "$pid" && take_down_orphan; fi
+  say stopped
+}
+
+# Exits 0 once a dispatcher has answered the agent that runs now, 1 if none did in time.
+await_greeting() {
+  patience=${1:-60}
+  is_number "$patience" || { say "not a number of seconds: $patience" && return 2; }
+  until is_greeted; do
+    [ "$patience" -gt 0 ] || { say 'no dispatcher has answered yet' && return 1; }
+    sleep 1 && patience=$((patience - 1))
+  done
+  say 'a dispatcher has answered'
 }
 
 status() {
   pid=$(loader_pid) || { echo "mega_client: not running, release $(release_of current)" && return 3; }
   read_trial
   echo "mega_client: running as pid $pid, agent pid $(agent_pid), release $(release_of current)"
+  if is_greeted; then echo 'a dispatcher has answered'; else echo 'no dispatcher has answered yet'; fi
   ! on_trial || echo "on trial: from $from to $to, starts $starts of $max_starts, ticks $ticks of $max_ticks"
 }
 
 usage() {
   cat <<'END'
-usage: mega_client run | start | stop | restart | status | upgrade [args] | join [args] | help
+usage: mega_client run | start | stop | restart | status | wait [seconds] | upgrade [args] | join [args] | help
 
   run      run in the foreground (what systemd or init starts)
   start    run in the background, log to <home>/log/loader.log
   status   tell what runs (exit 0) or that nothing does (exit 3)
+  wait     until a dispatcher has answered (exit 0), 60 seconds at most (exit 1)
   upgrade  ask for an upgrade of this host; --to VERSION, else to the newest
   join     join the fleet with the token on standard input; --name NAME, else this machine's
 
@@ -374,9 +404,11 @@ Example:  mega_client restart && mega_client status
 END
 }
 
+become_owner "$@"
 case ${1:-} in
   run | start | stop | status) "$1" ;;
   restart) stop && start ;;
+  wait) shift && await_greeting "$@" ;;
   upgrade | join)
     word=$1 && shift
     exec "$home/current/runtime/bin/node" "$home/current/agent.mjs" "$word" --home "$home" "$@" ;;

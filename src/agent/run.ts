@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Broker } from '../lib/broker.ts';
 import type { AgentConfig } from '../lib/config.ts';
 import { describe, MegaError } from '../lib/errors.ts';
+import { makePrivate } from '../lib/files.ts';
 import type { Logger } from '../lib/logs.ts';
 import { plainWarnings } from '../lib/secure.ts';
 import { caller } from '../lib/sender.ts';
@@ -46,6 +47,7 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
     asked.resolve(why);
   };
   await using opened = new AsyncDisposableStack();
+  makePrivate(config.home.journal); // SQLite would ask the umask; its -wal file takes after this one
   const journal = opened.adopt(new Journal(config.home.journal, config.host, version), (it) => it.close());
   opened.use(beat(config.home.alive, () => stop('orphaned')));
   const name = `mega agent ${config.host} ${version}`;

@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import { formatSize } from '../lib/utils.ts';
 import type { Package } from './answers.ts';
 import { EXIT } from './exit.ts';
+import type { InstallerOptions } from './package/installer.ts';
 import { addMinimum } from './package/minimum.ts';
 import { addPublish } from './package/publish.ts';
 import { addRemove } from './package/remove.ts';
 import { buildRuntime, type RuntimeOptions } from './package/runtime.ts';
+import { ownVersion } from './root.ts';
 import { withSender } from './session.ts';
 import { type Column, printJson, table, widthOf } from './table.ts';
 import { ago } from './text.ts';
@@ -19,6 +21,7 @@ export function addPackage(program: Command, room: Room): void {
   example(group, 'mega package build --version 1.1.0', 'mega package publish dist/mega-1.1.0.tar.gz');
   addBuild(group, room);
   addBuildRuntime(group, room);
+  addInstaller(group, room);
   addPublish(group, room);
 
   const list = group
@@ -99,4 +102,27 @@ function addBuildRuntime(group: Command, room: Room): void {
     'mega package build-runtime',
     'mega package build-runtime --node /opt/node-24.22.0/bin/node',
   );
+}
+
+function addInstaller(group: Command, room: Room): void {
+  const build = group
+    .command('installer')
+    .description(
+      'make the one file that is carried to a new host, with a release and its Node.js; print its path',
+    )
+    .option('--version <version>', 'the release', ownVersion())
+    .option(
+      '--runtime <name>',
+      'the Node.js that it runs on, such as node-24.21.0 (default: as the release says)',
+    )
+    .option('--platform <name>', "what the host is (default: this machine's, such as linux-x64)")
+    .option('--out <folder>', 'where the packages are or come, and the installer comes', 'dist');
+  build.action(
+    act<InstallerOptions>(room, async (options) => {
+      const { buildInstaller } = await import('./package/installer.ts');
+      room.out.write(`${await buildInstaller(options, room.err)}\n`);
+      return EXIT.good;
+    }),
+  );
+  example(build, 'mega package installer --version 1.1.0');
 }

@@ -2,6 +2,8 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
+  fchmodSync,
   fsyncSync,
   openSync,
   readdirSync,
@@ -22,6 +24,7 @@ export function writeDurably(path: string, text: string, mode = 0o600): void {
   const beside = join(dirname(path), `.${basename(path)}.new`);
   const file = openSync(beside, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, mode);
   try {
+    fchmodSync(file, mode); // whatever the umask says, or the mode of what an attempt that died has left
     writeFileSync(file, text); // writes on after a part, and throws when there is no room
     fsyncSync(file);
   } finally {
@@ -29,6 +32,12 @@ export function writeDurably(path: string, text: string, mode = 0o600): void {
   }
   renameSync(beside, path);
   syncFolder(dirname(path));
+}
+
+/** Readable by its owner alone, and made where it is missing. */
+export function makePrivate(path: string): void {
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600)); // one that is open keeps its locks so
+  chmodSync(path, 0o600);
 }
 
 /** Points the link `path` at `target` by rename; no instant at which it is missing. */
@@ -64,10 +73,11 @@ export function syncFolder(path: string): void {
 }
 
 /**
- * Makes an unpacked folder read-only, and durable before anything names it. Folders stay writable for their owner,
- * to be removable. `programs`, full paths, may be executed.
+ * Makes an unpacked folder read-only, whatever the umask, and durable before anything names it. Folders stay writable
+ * for their owner, to be removable. `programs`, full paths, may be executed.
  */
 export function settle(folder: string, programs: string[] = []): void {
+  chmodSync(folder, 0o755);
   // Not `recursive`: that follows links to folders, here to a runtime that is in use.
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);

@@ -39,6 +39,7 @@ export function homeAt(root: string) {
     trialCount: at('state', 'trial.count'),
     trialFailed: at('state', 'trial.failed'),
     alive: at('state', 'alive'),
+    greeted: at('state', 'greeted'),
     fault: at('state', 'fault'),
     config: at('etc', 'agent.json'),
     /** The root of trust, laid down at joining. */

@@ -30,8 +30,8 @@ export function createLogger(options: LogOptions = {}): Logger {
   };
   if (file === 'stderr') return pino(settings, toStderr());
   try {
-    mkdirSync(dirname(file), { recursive: true });
-    const target = destination({ dest: file, sync: true, append: true });
+    mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+    const target = destination({ dest: file, sync: true, append: true, mode: LOG_MODE });
     target.on('error', () => undefined); // a full disk must not stop the work that is being logged
     opened.add(target);
     return pino(settings, target);
@@ -51,6 +51,9 @@ function toStderr() {
   target.on('error', () => undefined);
   return target;
 }
+
+/** Written by whoever owns it, read by those who look after the machine. */
+const LOG_MODE = 0o640;
 
 const opened = new Set<ReturnType<typeof destination>>();
 

@@ -42,7 +42,7 @@ export function requireRuntime(home: Home, runtime: string): string {
  * `bad_manifest`, `wrong_runtime`, `wrong_platform`, and the system's own.
  */
 export async function stageRuntime(home: Home, archive: string, runtime: string): Promise<void> {
-  mkdirSync(home.runtimes, { recursive: true });
+  mkdirSync(home.runtimes, { recursive: true, mode: 0o755 });
   const name = runtimeName(runtime);
   const beside = join(home.runtimes, `${BESIDE}${name}`);
   removeFolder(beside);

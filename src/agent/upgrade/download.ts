@@ -47,7 +47,7 @@ export function download(room: Room, wanted: Wanted, signal: AbortSignal): Promi
 
 /** Removes what is there of other downloads: whatever they were for, it is not what is wanted now. */
 export function clearDownloads(home: Home, keep: string[]): void {
-  mkdirSync(home.downloads, { recursive: true });
+  mkdirSync(home.downloads, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(home.downloads)) {
     if (!keep.some((sha256) => name.startsWith(sha256))) rmSync(join(home.downloads, name), { force: true });
   }
@@ -55,7 +55,7 @@ export function clearDownloads(home: Home, keep: string[]): void {
 
 async function fetchAll(room: Room, wanted: Wanted, signal: AbortSignal): Promise<string> {
   const { home, logger } = room;
-  mkdirSync(home.downloads, { recursive: true });
+  mkdirSync(home.downloads, { recursive: true, mode: 0o700 });
   const file = join(home.downloads, wanted.sha256);
   const place = new Place(room, wanted);
   try {

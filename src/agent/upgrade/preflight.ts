@@ -70,8 +70,8 @@ function checkFolders(folders: string[]): void {
   for (const folder of folders) {
     const probe = join(folder, '.writable');
     try {
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(probe, 'x');
+      mkdirSync(folder, { recursive: true, mode: 0o755 });
+      writeFileSync(probe, 'x', { mode: 0o600 });
       unlinkSync(probe);
     } catch (error) {
       if (codeOf(error) === 'ENOSPC')

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { linkDurably, readIfThere, writeDurably } from '../../lib/files.ts';
 import { type Home, releaseLink, versionAt } from '../../lib/home.ts';
 import type { UpgradeArgs } from '../../lib/messages.ts';
@@ -32,15 +32,28 @@ export function switchOver(home: Home, task: string, from: string, args: Upgrade
   linkDurably(releaseLink(args.to), home.current);
 }
 
-/** After success: what neither `current` nor `previous` names goes, and the loader is brought up to date. */
+/**
+ * After success: what neither `current` nor `previous` names goes, and the loader is brought up to date, unless it is
+ * root's: what root runs, an unprivileged agent does not write.
+ */
 export function tidy(home: Home, version: string): void {
   const previous = versionAt(home.previous);
   sweepReleases(home, previous ? [version, previous] : [version]);
   sweepRuntimes(home); // after the releases, which name what stays
+  if (!mayWrite(dirname(home.loader))) return;
   const fresh = join(home.release(version), 'loader.sh');
   if (existsSync(fresh) && readIfThere(home.loader) !== readFileSync(fresh, 'utf8')) {
     // A new file under the old name: the loader that runs reads on in its own, and the next start takes the new.
     writeDurably(home.loader, readFileSync(fresh, 'utf8'), 0o755);
+  }
+}
+
+function mayWrite(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -91,10 +91,10 @@ async function isRegistered(call: Call, host: string): Promise<boolean> {
 
 function makeFolders(home: Home): void {
   for (const folder of ['bin', 'releases', 'runtimes', 'etc', 'log'])
-    mkdirSync(join(home.root, folder), { recursive: true });
+    mkdirSync(join(home.root, folder), { recursive: true, mode: 0o755 });
   mkdirSync(home.state, { recursive: true, mode: 0o700 });
   chmodSync(home.state, 0o700);
-  mkdirSync(home.downloads, { recursive: true });
+  mkdirSync(home.downloads, { recursive: true, mode: 0o700 });
 }
 
 /** What a person has set in the file stays, unless it was given now. */

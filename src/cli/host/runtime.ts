@@ -41,7 +41,7 @@ function placeOwn(home: Home): void {
   const beside = mkdtempSync(join(home.runtimes, '.new-'));
   try {
     chmodSync(beside, 0o755);
-    mkdirSync(join(beside, 'bin'));
+    mkdirSync(join(beside, 'bin'), { mode: 0o755 });
     linkOrCopy(process.execPath, join(beside, 'bin', 'node'));
     syncFolder(join(beside, 'bin'));
     renameSync(beside, home.runtime(`node-${process.versions.node}-${platform()}`));
