@@ -5,6 +5,7 @@ import { brokerUnavailable, whatToDo } from './broker-errors.ts';
 import { Confirms, type PublishOutcome } from './confirms.ts';
 import { describe, MegaError, UnavailableError } from './errors.ts';
 import { gatherWrites } from './gather.ts';
+import { limitNesting } from './nesting.ts';
 import { type Outgoing, propertiesOf } from './outgoing.ts';
 import { REPLY_QUEUE } from './topology.ts';
 import { sleep, withDeadline } from './utils.ts';
@@ -172,7 +173,9 @@ export class Broker extends EventEmitter {
 
   async #opened(connection: ChannelModel): Promise<void> {
     connection.on('error', () => undefined);
-    gatherWrites((connection.connection as unknown as { stream: Socket }).stream);
+    const inner = connection.connection as unknown as { stream: Socket } & Parameters<typeof limitNesting>[0];
+    gatherWrites(inner.stream);
+    limitNesting(inner);
     // All frames of one read are handled before we go on: it may end while it is being set up.
     let ended = false;
     connection.once('close', () => {
