@@ -22,7 +22,11 @@ const reason = z.string().transform((text) => text.slice(0, MAX_REASON));
 const json = z.record(z.string(), z.unknown());
 const runtime = z.string().regex(/^node-\d{1,4}\.\d{1,4}\.\d{1,4}$/, 'a runtime such as node-24.21.0');
 
-export const schemas = { host, version, sha256, reason, json, runtime };
+const platform = z.string().regex(/^[a-z0-9]{1,16}-[a-z0-9]{1,16}$/, 'a platform such as linux-x64');
+/** The last host of the page before; nothing for the first page. */
+const afterHost = host.or(z.literal(''));
+
+export const schemas = { host, version, sha256, reason, json, runtime, platform, afterHost };
 
 /** How long and how often a new release may try before the loader goes back. */
 export const trial = z.object({
