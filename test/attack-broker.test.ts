@@ -30,6 +30,9 @@ const REFUSED = 403;
 /** A precondition: another's `user-id`, or a reply queue that nobody reads. */
 const UNMET = 406;
 
+/** Nobody is cut off for how much he says: each message is to be judged by itself. */
+const UNBOUNDED = { floodMessages: 1e6, floodBytes: 2 ** 40, floodCalls: 1e6, floodUnread: 1e6 };
+
 type Properties = { [K in keyof Options.Publish]: Options.Publish[K] | undefined };
 
 /**
@@ -37,7 +40,7 @@ type Properties = { [K in keyof Options.Publish]: Options.Publish[K] | undefined
  * login it is; `honest`, whose agent runs; and `away`, in whose queue an order waits.
  */
 describe('whoever holds one login of the broker', () => {
-  const world = useWorld();
+  const world = useWorld({ dispatcher: UNBOUNDED });
   const id = (name: string) => `${world().name}-${name}`;
   const opened = new AsyncDisposableStack();
   const logins = { host: '', operator: '', operatorUser: '' };
@@ -179,11 +182,15 @@ describe('whoever holds one login of the broker', () => {
     ],
   ];
 
-  for (const [who, attacks] of [
-    ['host', hosts],
-    ['operator', operators],
+  for (const [name, who, attacks] of [
+    ['cannot, as a host, read, publish, declare, delete, purge or bind what is not its own', 'host', hosts],
+    [
+      'cannot, as an operator, read, publish, declare, delete, purge or bind what is not its own',
+      'operator',
+      operators,
+    ],
   ] as const) {
-    test(`cannot, as ${who === 'host' ? 'a host' : 'an operator'}, read, publish, declare, delete, purge or bind what is not its own`, async () => {
+    test(name, async () => {
       const earlier = await standing();
       const wrong: string[] = [];
       await using intruder = await Intruder.login(logins[who]);

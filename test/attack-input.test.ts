@@ -20,9 +20,13 @@ import { dispatcherBroker } from './support/stream.ts';
 import { ended, tasksOf, told, useWorld } from './support/world.ts';
 
 const AT_ONCE = 8;
+/** Nobody is cut off for how much he says: each message is to be judged by itself. */
+const UNBOUNDED = { floodMessages: 1e6, floodBytes: 2 ** 40, floodCalls: 1e6, floodUnread: 1e6 };
 /** An answer that tells of SQL, or of our own code, tells too much. */
 const INNER = /\[(SELECT|INSERT|UPDATE|DELETE)\b|node_modules|\.ts:\d|sqlState|:\d+\/mega_/;
 const CODES = new Set(['internal', 'database_error', 'bad_data']);
+/** They go on by themselves: the head of the audit, and metadata that is signed anew. */
+const MOVING = new Set(['audit_head', 'trust_metadata']);
 /** What a line of ours may hold: no C0 but its end, no C1, nothing that turns text around. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
@@ -32,7 +36,7 @@ const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u20
  * is added is tried as well. Two hosts: `sender`, who says them, and `honest`, to whom nothing may happen.
  */
 describe('SQL, shell, paths and control characters', () => {
-  const world = useWorld();
+  const world = useWorld({ dispatcher: UNBOUNDED });
   const id = (name: string) => `${world().name}-${name}`;
   const opened = new AsyncDisposableStack();
   let db: Conn;
@@ -68,7 +72,7 @@ describe('SQL, shell, paths and control characters', () => {
       'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()',
     );
     const found = new Map<string, Set<string>>();
-    for (const { name } of names) {
+    for (const { name } of names.filter((one) => !MOVING.has(one.name))) {
       const rows = await db.query(`SELECT * FROM ${name}`);
       const told = rows.map(({ last_seen_at: _, read_at: __, lease_until: ___, ...row }) =>
         JSON.stringify(row),
