@@ -131,7 +131,7 @@ describe('whoever holds one login of the broker', () => {
       ['publish an order', send(EXCHANGE.task, id('away'))],
       ['publish an order for itself', send(EXCHANGE.task, id('stolen'))],
       ['publish a chunk', send(EXCHANGE.package, sha256)],
-      ...[...everyQueue, 'no-such-queue'].map((queue): Attack => {
+      ...[...everyQueue, `${REPLY_QUEUE}.of.another`, 'no-such-queue'].map((queue): Attack => {
         return [`publish to the default exchange, into ${queue}`, send('', queue)];
       }),
       ['publish to amq.topic', send('amq.topic', upKey('result', id('honest')))],

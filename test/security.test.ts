@@ -9,19 +9,9 @@ const document = readFileSync(join(root, 'docs/security.md'), 'utf8');
 
 /** Tests that are written in branches of their own; a row is held to its test as soon as the file is there. */
 const COMING = new Set(
-  [
-    'audit',
-    'flood',
-    'install',
-    'join',
-    'keys',
-    'orders',
-    'secure',
-    'tls',
-    'trust-metadata',
-    'umask',
-    'users',
-  ].map((name) => `test/${name}.test.ts`),
+  ['audit', 'flood', 'install', 'join', 'secure', 'tls', 'umask', 'users'].map(
+    (name) => `test/${name}.test.ts`,
+  ),
 );
 
 type Shown = { row: string; file: string; sentence: string };
