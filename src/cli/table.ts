@@ -1,4 +1,4 @@
-import { clean, cut } from './text.ts';
+import { clean, cut, plain } from './text.ts';
 import type { Output } from './world.ts';
 
 export type Column<T> = {
@@ -35,7 +35,7 @@ export function widthOf(output: Output): number {
 }
 
 export function printJson(output: Output, value: unknown): void {
-  output.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  output.write(`${plain(JSON.stringify(value, undefined, 2))}\n`);
 }
 
 function fit<T>(columns: Column<T>[], cells: string[][], width: number): number[] {

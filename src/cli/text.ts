@@ -10,6 +10,12 @@ export function clean(text: string): string {
   return text.replace(BLANK, ' ').replace(CONTROL, '\ufffd');
 }
 
+/** The same JSON in which a terminal finds nothing to obey: what could not stand in a line is written as \uXXXX. */
+export function plain(json: string): string {
+  const written = (one: string) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return json.replace(CONTROL, (one) => (one === '\n' ? one : written(one)));
+}
+
 /** At most `width` characters, the cut marked. */
 export function cut(text: string, width: number): string {
   const letters = [...text];

@@ -8,6 +8,7 @@ import { Confirms, type PublishOutcome } from './confirms.ts';
 import { describe, MegaError, UnavailableError } from './errors.ts';
 import { gatherWrites } from './gather.ts';
 import { plainLogin } from './login.ts';
+import { limitNesting } from './nesting.ts';
 import { type Outgoing, propertiesOf } from './outgoing.ts';
 import { type Answered, Questions } from './questions.ts';
 import { refusePlain, type Security } from './secure.ts';
@@ -133,8 +134,7 @@ export class Broker extends EventEmitter {
 
   /** Runs `work` on a channel of its own (declaring, checking); the channel is closed afterwards. */
   async withChannel<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    if (!this.#connection) throw this.#unavailable(this.#lastTrouble);
-    const channel = await this.#connection.createChannel();
+    const channel = await this.openChannel();
     channel.on('error', () => undefined);
     try {
       return await work(channel);
@@ -151,7 +151,7 @@ export class Broker extends EventEmitter {
 
   /** The server's, as it showed it on this connection; undefined without TLS, and while there is none. */
   get certificate(): X509Certificate | undefined {
-    const socket = this.#connection && socketOf(this.#connection);
+    const socket = this.#connection && innerOf(this.#connection).stream;
     return socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
   }
 
@@ -177,7 +177,9 @@ export class Broker extends EventEmitter {
 
   async #opened(connection: ChannelModel): Promise<void> {
     connection.on('error', () => undefined);
-    gatherWrites(socketOf(connection));
+    const inner = innerOf(connection);
+    gatherWrites(inner.stream);
+    limitNesting(inner);
     // All frames of one read are handled before we go on: it may end while it is being set up.
     let ended = false;
     connection.once('close', () => {
@@ -191,9 +193,7 @@ export class Broker extends EventEmitter {
       this.#confirms.failAll(this.#unavailable(this.#lastTrouble ?? new Error('the channel was closed')));
       void connection.close().catch(() => undefined); // recovery opens both anew
     });
-    channel.on('return', ({ properties }) => {
-      this.#confirms.returned(String(properties.messageId));
-    });
+    channel.on('return', ({ properties }) => this.#confirms.returned(String(properties.messageId)));
     await channel.consume(REPLY_QUEUE, (message) => this.#answered(message), { noAck: true });
     if (ended) throw new MegaError('closed', 'the connection ended while it was set up');
     this.#connection = connection;
@@ -228,7 +228,8 @@ export class Broker extends EventEmitter {
   }
 }
 
-const socketOf = ({ connection }: ChannelModel) => (connection as unknown as { stream: Socket }).stream;
+type Inner = { stream: Socket } & Parameters<typeof limitNesting>[0];
+const innerOf = ({ connection }: ChannelModel) => connection as unknown as Inner;
 
 type Optional = 'password' | keyof Security;
 type Options = Required<Omit<BrokerOptions, Optional>> & Pick<BrokerOptions, Optional>;

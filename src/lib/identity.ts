@@ -36,7 +36,8 @@ export function writeMachineKey(home: Home, key: string): void {
 export function parse(path: string, text: string): Record<string, unknown> {
   try {
     return JSON.parse(text) as Record<string, unknown>;
-  } catch (cause) {
-    throw new InputError('bad_config', `${path} is not JSON: mend or remove it`, { cause });
+  } catch {
+    // Why is not told: JSON's own error quotes the text, and here that may be a secret.
+    throw new InputError('bad_config', `${path} is not JSON: mend or remove it`);
   }
 }

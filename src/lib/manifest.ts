@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { schemas } from './messages.ts';
 
-const { version, runtime } = schemas;
+const { version, runtime, platform } = schemas;
 
 /** `manifest.json` in a package that is a release. */
 export const manifest = z.object({
@@ -20,7 +20,7 @@ export const runtimeManifest = z.object({
   format: z.literal(1),
   name: z.literal('runtime'),
   runtime,
-  platform: z.string().regex(/^[a-z0-9]{1,16}-[a-z0-9]{1,16}$/, 'a platform such as linux-x64'),
+  platform,
   builtAt: z.string(),
 });
 export type RuntimeManifest = z.infer<typeof runtimeManifest>;

@@ -26,8 +26,14 @@ const runtime = z.string().regex(/^node-\d{1,4}\.\d{1,4}\.\d{1,4}$/, 'a runtime 
 const passwordHash = z.string().regex(/^[A-Za-z0-9+/=]{40,100}$/);
 /** The key by which a machine is known again. */
 const machine = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+const platform = z.string().regex(/^[a-z0-9]{1,16}-[a-z0-9]{1,16}$/, 'a platform such as linux-x64');
+/** The last host of the page before; nothing for the first page. */
+const afterHost = host.or(z.literal(''));
 
-export const schemas = { host, version, sha256, reason, json, runtime, passwordHash, machine };
+export const schemas = {
+  ...{ host, version, sha256, reason, json, runtime, platform },
+  ...{ passwordHash, machine, afterHost },
+};
 
 /** How long and how often a new release may try before the loader goes back. */
 export const trial = z.object({

@@ -6,14 +6,22 @@ import type { AgentProcess } from '../../dev/world/agent.ts';
 import type { World } from '../../dev/world/world.ts';
 import { upgrade } from './world.ts';
 
-/** How the command line ended, as a script sees it. */
-export async function exitOf(world: World, ...args: string[]): Promise<{ code: number; err: string }> {
+export type Outcome = { code: number; out: string; err: string };
+
+/** How the command line ended, and all that it wrote. */
+export async function outcomeOf(world: World, ...args: string[]): Promise<Outcome> {
   const program = join(import.meta.dirname, '../../bin/mega');
   const env = { ...process.env, MEGA_CONFIG: world.operatorConfig };
   return promisify(execFile)(program, args, { env }).then(
-    ({ stderr }) => ({ code: 0, err: stderr }),
-    ({ code, stderr }: { code: number; stderr: string }) => ({ code, err: stderr }),
+    ({ stdout, stderr }) => ({ code: 0, out: stdout, err: stderr }),
+    ({ code, stdout, stderr }) => ({ code, out: stdout, err: stderr }),
   );
+}
+
+/** How the command line ended, as a script sees it. */
+export async function exitOf(world: World, ...args: string[]): Promise<{ code: number; err: string }> {
+  const { code, err } = await outcomeOf(world, ...args);
+  return { code, err };
 }
 
 /**

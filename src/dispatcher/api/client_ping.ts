@@ -21,7 +21,7 @@ export const client_ping = fn({
   input: z.object({
     boot: z.uuid(),
     version: schemas.version,
-    platform: z.string().max(64),
+    platform: schemas.platform,
     /** The upgrade task whose new release is asking to be probed. */
     trial: z.uuid().optional(),
   }),

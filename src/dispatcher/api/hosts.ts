@@ -105,7 +105,7 @@ export const hostFunctions = [
     help: 'Hosts in order of id, at most 1000 a call; pass the last id as "after" for the next ones.',
     callers: VIEWER,
     effect: 'reads',
-    input: z.object({ after: z.string().max(63).default(''), limit: z.int().min(1).max(1000).default(1000) }),
+    input: z.object({ after: schemas.afterHost.default(''), limit: z.int().min(1).max(1000).default(1000) }),
     output: z.array(host),
     handler: async (room, { after, limit }) => (await listHosts(room.db, after, limit)).map(told),
   }),

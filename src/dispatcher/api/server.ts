@@ -1,4 +1,4 @@
-import { describe, MegaError, UnavailableError } from '../../lib/errors.ts';
+import { codeOf, describe, MegaError, UnavailableError } from '../../lib/errors.ts';
 import { call, decode, encode, type Reply } from '../../lib/messages.ts';
 import { type Incoming, Subscription } from '../../lib/subscription.ts';
 import { QUEUE, REPLY_QUEUE } from '../../lib/topology.ts';
@@ -12,6 +12,8 @@ import { dispatch, functions } from './registry.ts';
 const PREFETCH = 256;
 const PUBLISHER_MS = 10_000;
 const AGAIN_MS = 1_000;
+
+type Refusal = Extract<Reply, { ok: false }>['error'];
 
 /** Answers the calls in `mega.api`. Any dispatcher may take any call. */
 export function serveCalls(room: Room): Subscription {
@@ -83,13 +85,21 @@ async function carryOut(room: Room, { asked, sender }: ReturnType<typeof read>):
   try {
     return { reply: { v: 1, ok: true, result: await dispatch(room, asked, sender) }, signed };
   } catch (error) {
-    // What is not ours may hold anything; the log has it, the caller need not.
-    const known = error instanceof MegaError && error.code !== 'database_error';
-    const later = !known || error instanceof UnavailableError;
-    if (later)
+    const told = tellingNothing(error);
+    if (told ?? error instanceof UnavailableError)
       room.logger.error({ fn: asked.fn, caller: sender.id, error: describe(error) }, 'a call failed');
-    const message = known ? describe(error) : 'the dispatcher failed; its log says why';
-    const code = error instanceof MegaError ? error.code : 'internal';
-    return { reply: { v: 1, ok: false, error: { code, message, later } }, signed: false };
+    const later = error instanceof UnavailableError;
+    const refusal = told ?? { code: codeOf(error), message: describe(error), later };
+    return { reply: { v: 1, ok: false, error: refusal }, signed: false };
   }
+}
+
+/** What a caller is told of an error that may hold anything, such as statements and addresses; the log has all of it. */
+function tellingNothing(error: unknown): Refusal | undefined {
+  const code = error instanceof MegaError ? error.code : 'internal';
+  if (code === 'bad_data')
+    return { code: 'bad_argument', message: 'a value holds what the database cannot keep', later: false };
+  if (code !== 'internal' && !code.startsWith('database_')) return undefined;
+  const what = code === 'database_unavailable' ? 'the database cannot be had now' : 'the dispatcher failed';
+  return { code, message: `${what}; its log says why`, later: true };
 }

@@ -80,7 +80,7 @@ export const taskFunctions = [
       job: z.uuid().optional(),
       host: schemas.host.optional(),
       states: z.array(z.string().max(16)).min(1).max(20).optional(),
-      after: z.string().max(63).default(''),
+      after: schemas.afterHost.default(''),
       limit: z.int().min(1).max(500).default(100),
       events: z.boolean().default(false),
     }),

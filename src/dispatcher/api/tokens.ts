@@ -109,7 +109,7 @@ export const tokenFunctions = [
       host: schemas.host,
       machine: schemas.machine,
       passwordHash: schemas.passwordHash,
-      platform: z.string().max(64),
+      platform: schemas.platform,
     }),
     output: z.object({ host: z.string(), root: z.string() }),
     handler: async (room, { token: secret, machine, ...about }, caller) => {
