@@ -50,24 +50,8 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   makePrivate(config.home.journal); // SQLite would ask the umask; its -wal file takes after this one
   const journal = opened.adopt(new Journal(config.home.journal, config.host, version), (it) => it.close());
   opened.use(beat(config.home.alive, () => stop('orphaned')));
-  const name = `mega agent ${config.host} ${version}`;
-  const { broker: url, ca, allowPlain, reconnectMs } = config;
   const secret = new Secret(config.home, config.host);
-  const password = () => secret.current;
-  const broker = opened.use(await Broker.start({ url, ca, allowPlain, name, reconnectMs, password }));
-  broker.on('refused', () => secret.tryOther());
-  for (const line of plainWarnings([url])) logger.warn(line);
-  let told = '';
-  broker.on('trouble', (text: string) => {
-    if (text !== told) logger.warn(text);
-    told = text;
-  });
-  broker.on('connected', () => {
-    told = '';
-    secret.accepted();
-    logger.info('connected to the broker');
-  });
-
+  const broker = opened.use(await openBroker(config, version, secret, logger));
   const call = caller(broker);
   const trust = new Trust(config.home, call, logger);
   let hello: Hello | undefined;
@@ -99,6 +83,26 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   // On a frozen broker closing may take minutes; a trial's clock would run meanwhile.
   const close = () => Promise.race([all.disposeAsync(), new Promise((done) => setTimeout(done, CLOSE_MS))]);
   return { stop, ended: asked.promise.then((why) => close().then(() => why)) };
+}
+
+async function openBroker(config: AgentConfig, version: string, secret: Secret, logger: Logger) {
+  const { broker: url, ca, allowPlain, reconnectMs } = config;
+  for (const line of plainWarnings([url])) logger.warn(line);
+  const name = `mega agent ${config.host} ${version}`;
+  const password = () => secret.current;
+  const broker = await Broker.start({ url, ca, allowPlain, name, reconnectMs, password });
+  broker.on('refused', () => secret.tryOther());
+  let told = '';
+  broker.on('trouble', (text: string) => {
+    if (text !== told) logger.warn(text);
+    told = text;
+  });
+  broker.on('connected', () => {
+    told = '';
+    secret.accepted();
+    logger.info('connected to the broker');
+  });
+  return broker;
 }
 
 /** A full disk must not keep an agent from starting. */

@@ -3,9 +3,8 @@ import type { Logger } from '../lib/logs.ts';
 import { sleep } from '../lib/utils.ts';
 
 /**
- * Runs `step` again and again: at once while it says there is more, else after `pauseMs` or a kick. An error is
- * logged (the same one only once in a row) and the loop goes on: a database or broker that is away stops nothing
- * for good.
+ * Runs `step` again and again, each time after `pauseMs` or a kick. An error is logged (the same one only once in a row)
+ * and the loop goes on: a database or broker that is away stops nothing for good.
  */
 export class Loop {
   #stop = new AbortController();
@@ -15,7 +14,7 @@ export class Loop {
   #name: string;
   #logger: Logger;
 
-  constructor(name: string, logger: Logger, pauseMs: number, step: () => Promise<boolean>) {
+  constructor(name: string, logger: Logger, pauseMs: number, step: () => Promise<void>) {
     this.#name = name;
     this.#logger = logger;
     this.#running = this.#run(pauseMs, step);
@@ -33,13 +32,12 @@ export class Loop {
     await this.#running;
   }
 
-  async #run(pauseMs: number, step: () => Promise<boolean>): Promise<void> {
+  async #run(pauseMs: number, step: () => Promise<void>): Promise<void> {
     let last = '';
     while (!this.#stop.signal.aborted) {
-      let more = false;
       this.#kicked = false;
       try {
-        more = await step();
+        await step();
         last = '';
       } catch (error) {
         const text = describe(error);
@@ -47,7 +45,7 @@ export class Loop {
           this.#logger.warn({ loop: this.#name, error: text }, 'a step failed; it is tried again');
         last = text;
       }
-      if (!more) await this.#pause(pauseMs);
+      await this.#pause(pauseMs);
     }
   }
 

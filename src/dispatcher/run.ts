@@ -46,57 +46,65 @@ const CERTIFICATES_MS = 12 * 3_600_000;
  */
 export async function startDispatcher(config: DispatcherConfig, logger: Logger): Promise<AsyncDisposable> {
   await using opened = new AsyncDisposableStack();
-  for (const line of plainWarnings([config.broker, config.management, config.database])) logger.warn(line);
-  const { ca, allowPlain } = config;
-  const db = opened.use(await openStore(config.database, ca));
-  const connect = async (name: string) => {
-    const broker = opened.use(
-      await Broker.start({ url: config.broker, ca, allowPlain, name, reconnectMs: 2_000 }),
-    );
-    broker.on('trouble', (text: string) => logger.warn({ connection: name }, text));
-    await broker.ready(START_TIMEOUT_MS);
-    return broker;
-  };
-  const publisher = await connect('mega dispatcher: publishing');
-  const consumer = await connect('mega dispatcher: reading');
-  const vhost = decodeURIComponent(new URL(config.broker).pathname.slice(1));
-  const management = new Management(config.management, vhost, config);
-  const sightings = new Sightings(db);
-  const confirmed = new Confirmed(db);
-  const brokers = { publisher, consumer, management };
-  const greetings = new Greetings(db);
-  const books = { endings: new Endings(), confirmed, sightings, greetings, metadata: new MetadataFiles(db) };
-  const orderKey = keyFromBase64(config.keys.orders);
-  const auditBook = new AuditBook(db);
-  const watches = { people: new People(db), floods: new Floods(config, db, management, logger) };
-  const roots = { id: randomUUID(), config, db, logger, orderKey };
-  const context: Context = { ...roots, ...brokers, ...books, ...watches, auditBook };
+  const context = await openContext(config, logger, opened);
+  const { publisher, management, db, confirmed, sightings, floods } = context;
   await declareTopology(publisher, management);
   await makeSlots(db, config.maxDownloads);
   await seeToAdmins(context);
   const watch = new MetadataWatch(context);
   await watch.step();
 
+  const loop = (name: string, pauseMs: number, step: () => Promise<void>) =>
+    opened.use(new Loop(name, logger, pauseMs, step));
   opened.defer(() => confirmed.flush(0).catch(() => undefined));
-  const publishing = opened.use(
-    new Loop('publish', logger, POLL_MS, () => publishDue(context).then(() => false)),
-  );
+  const publishing = loop('publish', POLL_MS, () => publishDue(context));
   const results = opened.use(new Collector(context, QUEUE.results));
   const events = opened.use(new Collector(context, QUEUE.events));
-  opened.use(new Loop('confirmed', logger, CONFIRMED_MS, () => confirmed.flush().then(() => false)));
-  opened.use(new Loop('sightings', logger, SIGHTINGS_MS, () => sightings.flush().then(() => false)));
+  loop('confirmed', CONFIRMED_MS, () => confirmed.flush());
+  loop('sightings', SIGHTINGS_MS, () => sightings.flush());
   const steadyMs = () => Math.min(results.steadyMs, events.steadyMs, sightings.steadyMs);
-  opened.use(new Loop('expire', logger, EXPIRE_MS, () => expireDue(context, steadyMs()).then(() => false)));
-  const { floods } = context;
-  const flooding = opened.use(new Loop('floods', logger, FLOODS_MS, () => floods.step().then(() => false)));
+  loop('expire', EXPIRE_MS, () => expireDue(context, steadyMs()));
+  const flooding = loop('floods', FLOODS_MS, () => floods.step());
   floods.onSuspicion = () => flooding.kick();
   opened.use(watchLogs(context));
-  const streamsMs = Math.min(STREAMS_MS, config.streamKeepMs / 2);
-  opened.use(new Loop('streams', logger, streamsMs, () => deleteUnread(context).then(() => false)));
-  opened.use(new Loop('stray streams', logger, STRAY_MS, () => deleteStray(context).then(() => false)));
-  opened.use(new Loop('metadata', logger, watchMs(config), () => watch.step().then(() => false)));
-  opened.use(new Loop('certificates', logger, CERTIFICATES_MS, () => warnOfEnds(context).then(() => false)));
+  loop('streams', Math.min(STREAMS_MS, config.streamKeepMs / 2), () => deleteUnread(context));
+  loop('stray streams', STRAY_MS, () => deleteStray(context));
+  loop('metadata', watchMs(config), () => watch.step());
+  loop('certificates', CERTIFICATES_MS, () => warnOfEnds(context));
   opened.use(serveCalls({ ...context, kick: () => publishing.kick(), steadyMs }));
   logger.info({ dispatcher: context.id }, 'the dispatcher is ready');
   return opened.move();
+}
+
+/** Connects to database and broker; what is opened is closed with `opened`. */
+async function openContext(
+  config: DispatcherConfig,
+  logger: Logger,
+  opened: AsyncDisposableStack,
+): Promise<Context> {
+  const { broker: url, ca, allowPlain } = config;
+  for (const line of plainWarnings([url, config.management, config.database])) logger.warn(line);
+  const db = opened.use(await openStore(config.database, ca));
+  const connect = async (name: string) => {
+    const broker = opened.use(await Broker.start({ url, ca, allowPlain, name, reconnectMs: 2_000 }));
+    broker.on('trouble', (text: string) => logger.warn({ connection: name }, text));
+    await broker.ready(START_TIMEOUT_MS);
+    return broker;
+  };
+  const publisher = await connect('mega dispatcher: publishing');
+  const consumer = await connect('mega dispatcher: reading');
+  const vhost = decodeURIComponent(new URL(url).pathname.slice(1));
+  const management = new Management(config.management, vhost, config);
+  return {
+    ...{ id: randomUUID(), config, db, logger, publisher, consumer, management },
+    orderKey: keyFromBase64(config.keys.orders),
+    metadata: new MetadataFiles(db),
+    endings: new Endings(),
+    confirmed: new Confirmed(db),
+    sightings: new Sightings(db),
+    greetings: new Greetings(db),
+    people: new People(db),
+    auditBook: new AuditBook(db),
+    floods: new Floods(config, db, management, logger),
+  };
 }
