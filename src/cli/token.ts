@@ -5,6 +5,7 @@ import type { Call } from '../lib/sender.ts';
 import { encodeToken, joinPassword, newTokenSecret, sha256Hex } from '../lib/token.ts';
 import { compareVersions, platform } from '../lib/utils.ts';
 import type { JoinToken, Package } from './answers.ts';
+import { duration } from './duration.ts';
 import { EXIT } from './exit.ts';
 import { ownVersion } from './root.ts';
 import { callSurely, withSender } from './session.ts';
@@ -120,14 +121,6 @@ function addList(token: Command, room: Room): void {
     }),
   );
   example(list, 'mega token list', 'mega token list --json');
-}
-
-const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-function duration(text: string): number {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count !== undefined) return Number(count) * UNITS_MS[unit as keyof typeof UNITS_MS];
-  throw new InvalidArgumentError('It must be a number and a unit: 30m, 1h, 7d.');
 }
 
 function label(text: string, earlier: Record<string, string>): Record<string, string> {

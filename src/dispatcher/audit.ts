@@ -82,10 +82,13 @@ const plain = ({ who, role, fn }: Audited): NewAuditEntry => ({
 function asked(call: Audited): NewAuditEntry {
   const { origin, args } = call;
   const host = typeof args.host === 'string' && HOST_ID.test(args.host) ? args.host : null;
-  const on = Array.isArray(args.on) ? wellFormed(args.on.join(' '), MAX_TARGET) : null;
+  const on = Array.isArray(args.on) ? wellFormed(namesIn(args.on), MAX_TARGET) : null;
   const said = { origin: origin ? JSON.stringify(origin) : null, args: argsOf(args) };
   return { ...plain(call), ...said, host, target: host ?? on };
 }
+
+/** Nobody has looked at them yet: what is no name may be anything. */
+const namesIn = (on: unknown[]) => on.filter((one) => typeof one === 'string').join(' ');
 
 /** ... and so do their answers: `job` for what was made of many hosts, `host` for the one that it was about. */
 async function concernedBy(context: Context, result: unknown): Promise<Partial<NewAuditEntry>> {
