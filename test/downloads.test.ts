@@ -261,11 +261,13 @@ async function publishRuntime(world: World): Promise<string> {
   const found = row!.manifest;
   const { runtime } = (typeof found === 'string' ? JSON.parse(found) : found) as { runtime: string };
   const bytes = randomBytes(1000);
-  const manifest = { format: 1, name: 'runtime', runtime, platform: 'linux-riscv64', builtAt: 'now' };
+  const about = { format: 1, name: 'runtime', runtime, platform: 'linux-riscv64', builtAt: 'now' } as const;
   const sha256 = sha256Of(bytes);
-  await world.call('begin_package', { manifest, sha256, size: bytes.length });
+  const file = { manifest: about, sha256, size: bytes.length };
+  await world.call('begin_package', file);
   await world.call('put_chunk', { sha256, index: 0, bytes: bytes.toString('base64') });
   await world.call('finish_package', { sha256 });
+  await world.sign(file);
   return `${runtime}-linux-riscv64`;
 }
 

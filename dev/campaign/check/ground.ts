@@ -26,7 +26,10 @@ export function checkVersions({ hosts, versions, answers, bad }: Evidence): Viol
 
 const IN_HOME = ['bin', 'current', 'etc', 'log', 'previous', 'releases', 'runtimes', 'state'];
 const IN_BIN = ['mega_client'];
-const IN_STATE = ['alive', 'downloads', 'identity.json', 'journal.db', 'journal.db-wal', 'journal.db-shm'];
+const IN_STATE = [
+  ...['alive', 'downloads', 'greeted', 'identity.json', 'machine.key', 'trust'],
+  ...['journal.db', 'journal.db-wal', 'journal.db-shm'],
+];
 
 /** Nothing is left of upgrades: of those that succeeded, and still less of those that did not. */
 export function checkDisk({ hosts }: Evidence): Violation[] {
