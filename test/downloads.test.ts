@@ -16,7 +16,8 @@ import { type Conn, conn } from '../src/lib/conn.ts';
 import { codeOf } from '../src/lib/errors.ts';
 import { streamQueue } from '../src/lib/topology.ts';
 import { rewrite } from './support/orders.ts';
-import { dispatcherBroker, PackageStream, sha256Of } from './support/stream.ts';
+import { publishRaw } from './support/runtimes.ts';
+import { dispatcherBroker, PackageStream } from './support/stream.ts';
 import { ended, tasksOf, told, upgrade, useWorld } from './support/world.ts';
 
 /** Makes a package of many chunks: random text, which does not get smaller. */
@@ -261,13 +262,8 @@ async function publishRuntime(world: World): Promise<string> {
   const found = row!.manifest;
   const { runtime } = (typeof found === 'string' ? JSON.parse(found) : found) as { runtime: string };
   const bytes = randomBytes(1000);
-  const about = { format: 1, name: 'runtime', runtime, platform: 'linux-riscv64', builtAt: 'now' } as const;
-  const sha256 = sha256Of(bytes);
-  const file = { manifest: about, sha256, size: bytes.length };
-  await world.call('begin_package', file);
-  await world.call('put_chunk', { sha256, index: 0, bytes: bytes.toString('base64') });
-  await world.call('finish_package', { sha256 });
-  await world.sign(file);
+  const about = { format: 1, name: 'runtime', platform: 'linux-riscv64', builtAt: 'now' } as const;
+  await publishRaw(world, { ...about, runtime }, bytes);
   return `${runtime}-linux-riscv64`;
 }
 

@@ -48,7 +48,13 @@ async function killed(machine: Machine, due: number, args: string[]): Promise<bo
   return fs.existsSync(join(count, 'shot'));
 }
 
-for (const when of ['before', 'after'] as const)
+/** Each third of them in `npm test`, another third before than after; all of them with `MEGA_TEST_LONG=1`. */
+const step = process.env.MEGA_TEST_LONG ? 1 : 3;
+
+for (const [first, when] of [
+  [1, 'before'],
+  [2, 'after'],
+] as const)
   describe(`killed ${when} any of the programs that it runs`, { timeout: 600_000 }, () => {
     it('it completes what it has left when it is run again, and joins once', async () => {
       await using machine = new Machine();
@@ -56,8 +62,8 @@ for (const when of ['before', 'after'] as const)
       const whole = machine.list();
       await machine.install(installer, ['--uninstall']);
       lieInWait(machine, when);
-      let due = 1;
-      for (; await killed(machine, due, ['--no-start']); due++) {
+      let due: number = first;
+      for (; await killed(machine, due, ['--no-start']); due += step) {
         const current = fs.existsSync(machine.home('current'));
         assert.ok(!current || fs.existsSync(machine.home('current/runtime/bin/node')), `${due}: not whole`);
         const { code, output } = await machine.install(installer, ['--no-start']);
@@ -73,7 +79,7 @@ for (const when of ['before', 'after'] as const)
       await using machine = new Machine();
       const empty = machine.list();
       lieInWait(machine, when);
-      for (let due = 1; ; due++) {
+      for (let due: number = first; ; due += step) {
         await machine.install(installer, ['--no-start']);
         const cut = await killed(machine, due, ['--uninstall']);
         if (cut) assert.equal((await machine.install(installer, ['--uninstall'])).code, 0);

@@ -12,7 +12,6 @@ import { openStore } from '../src/dispatcher/store/open.ts';
 import { getPackage } from '../src/dispatcher/store/packages.ts';
 import { conn } from '../src/lib/conn.ts';
 import { homeAt } from '../src/lib/home.ts';
-import type { Manifest } from '../src/lib/manifest.ts';
 import { run, scratch } from './support/cli.ts';
 import { cannotMount, remounted } from './support/mounts.ts';
 import { addCheck, exitOf, falseOrder } from './support/orders.ts';
@@ -199,40 +198,40 @@ describe('the runtime of a fleet', { concurrency: 2 }, () => {
       assertRuns(agent, await upgraded(agent, '1.2.0'), '1.2.0', fake('24.98.0'));
     });
 
-    test('when the package is damaged, or is another runtime than its name says, or has no room', async () => {
+    test('when the package is damaged, or is another runtime than its name says', async () => {
+      const agent = await joined('badly-served');
+      const about = { format: 1, name: 'runtime', platform: here, builtAt: '' } as const;
+      const program = '#!/bin/sh\n';
+      const good = runtimePackage('node-24.90.0', program);
+      const foreign = runtimePackage('node-24.90.3', program, { platform: 'linux-riscv64' });
+      const noProgram = runtimePackage('node-24.90.4', program, {}, 0o644);
+      const release = zipped([{ path: 'manifest.json', body: '{"name":"x"}' }]);
+      const bad: [runtime: string, bytes: Buffer, reason: RegExp][] = [
+        ['node-24.90.1', good.subarray(0, good.length - 40), /the package cannot be unpacked/],
+        ['node-24.90.2', good, /the package holds node-24\.90\.0, not node-24\.90\.2/],
+        ['node-24.90.3', foreign, /the runtime is for linux-riscv64; this host is/],
+        ['node-24.90.4', noProgram, /bin\/node of the runtime is no program/],
+        ['node-24.90.5', release, /runtime/],
+      ];
+      for (const [i, [runtime, bytes, reason]] of bad.entries()) {
+        await publishRaw(world(), { ...about, runtime }, bytes);
+        await publishOn(`1.9.${i}`, runtime);
+        assertUnharmed(agent, await upgraded(agent, `1.9.${i}`), 'failed staging', reason);
+      }
+      assertRuns(agent, await upgraded(agent, '1.1.0'), '1.1.0', fake('24.99.0'));
+    });
+
+    test('when the order names another runtime than the one that was signed', async () => {
       const agent = await joined('lied-to');
-      const about = {
-        format: 1,
-        name: 'runtime',
-        runtime: 'node-24.90.1',
-        platform: here,
-        builtAt: '',
-      } as const;
-      const raw = (runtime: string, bytes: Buffer) => publishRaw(world(), { ...about, runtime }, bytes);
-      const good = runtimePackage('node-24.90.2', '#!/bin/sh\n');
-      const torn = await raw('node-24.90.1', good.subarray(0, good.length - 40));
-      const other = await raw('node-24.90.2', good);
-      const foreign = runtimePackage('node-24.99.0', '#!/bin/sh\n', { platform: 'linux-riscv64' });
-      const noProgram = runtimePackage('node-24.99.0', '#!/bin/sh\n', {}, 0o644);
-      const release: Manifest = { ...about, name: 'mega', version: '9.0.0', platforms: [here] };
-      const small = await publishRaw(
-        world(),
-        release,
-        zipped([{ path: 'manifest.json', body: '{"name":"x"}' }]),
-      );
-      const lies: [lie: object, end: string, reason: RegExp][] = [
-        [torn, 'failed staging', /the package cannot be unpacked/],
-        [other, 'failed staging', /the package holds node-24\.90\.2, not node-24\.99\.0/],
-        [
-          await raw('node-24.90.3', foreign),
-          'failed staging',
-          /the runtime is for linux-riscv64; this host is/,
-        ],
-        [await raw('node-24.90.4', noProgram), 'failed staging', /bin\/node of the runtime is no program/],
-        [small, 'failed staging', /runtime/],
-        [{ ...other, sha256: '0'.repeat(64) }, 'failed downloading', /no published package has sha256 0{64}/],
-        [{ ...other, size: 7 }, 'failed downloading', /artifact of another size/],
-        [{ ...other, size: 2 ** 40 }, 'rejected preflight', /free, 4\.0 TB are needed: free some/],
+      const about = { format: 1, name: 'runtime', platform: here, builtAt: '' } as const;
+      const runtime = 'node-24.90.7';
+      const other = await publishRaw(world(), { ...about, runtime }, runtimePackage(runtime, '#!/bin/sh\n'));
+      const unsigned = /node-24\.99\.0-\S+ that the order names is not among the signed/;
+      const lies: [lie: object, reason: RegExp][] = [
+        [other, unsigned],
+        [{ ...other, sha256: '0'.repeat(64) }, unsigned],
+        [{ ...other, size: 7 }, unsigned],
+        [{ ...other, size: 2 ** 40 }, /free, 4\.0 TB are needed: free some/],
       ];
       await agent.retire();
       const idle = async () =>
@@ -247,9 +246,9 @@ describe('the runtime of a fleet', { concurrency: 2 }, () => {
       const again = new AgentProcess(agent.id, agent.home);
       try {
         await again.start();
-        for (const [i, [, end, reason]] of lies.entries()) {
+        for (const [i, [, reason]] of lies.entries()) {
           const task = await endOf(again, jobs[i]!);
-          assert.equal(told(task), `${end} 1.0.0`, `${task.reason}\n${again.log()}`);
+          assert.equal(told(task), 'rejected preflight 1.0.0', `${task.reason}\n${again.log()}`);
           assert.match(task.reason ?? '', reason);
         }
         assert.deepEqual(names(again.home.runtimes), [pinned]);
@@ -389,7 +388,7 @@ describe('the runtime of a fleet', { concurrency: 2 }, () => {
 
   test('is listed beside the releases, and none of them is taken for a version', async () => {
     const list = await world().mega('package', 'list');
-    assert.match(list, /^NAME +KIND +STATE +SIZE +SHA256 +PUBLISHED +BY\n/);
+    assert.match(list, /^NAME +KIND +STATE +SIGNED +SIZE +SHA256 +PUBLISHED +BY\n/);
     assert.match(list, /^1\.1\.0 +release +ready /m);
     assert.match(list, new RegExp(`^node-24\\.99\\.0-${here} +runtime +ready `, 'm'));
     const { code, err } = await exitOf(world(), 'upgrade', '--to', fake('24.99.0'), '--on', 'all');

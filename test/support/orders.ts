@@ -11,7 +11,8 @@ export type Outcome = { code: number; out: string; err: string };
 /** How the command line ended, and all that it wrote. */
 export async function outcomeOf(world: World, ...args: string[]): Promise<Outcome> {
   const program = join(import.meta.dirname, '../../bin/mega');
-  const env = { ...process.env, MEGA_CONFIG: world.operatorConfig };
+  const settings = { MEGA_CONFIG: world.operatorConfig, MEGA_PASSPHRASE_FILE: world.passphraseFile };
+  const env = { ...process.env, ...settings };
   return promisify(execFile)(program, args, { env }).then(
     ({ stdout, stderr }) => ({ code: 0, out: stdout, err: stderr }),
     ({ code, stdout, stderr }) => ({ code, out: stdout, err: stderr }),

@@ -14,7 +14,7 @@ type Shown = { role: string; id: string; needed: number; expires: string | null;
 export function addShow(group: Command, room: Room): void {
   const show = group
     .command('show')
-    .description('who may sign what, until when, and which of the keys are in this folder')
+    .description('who may sign what, and which of the keys are here')
     .option(...KEYS_OPTION)
     .option(...JSON_FLAG);
   show.action(
