@@ -80,6 +80,7 @@ const roomOf = (steadyMs: number) =>
     version: '1.0.0',
     boot: proof.boot,
     logger: { info: () => undefined },
+    trust: { keyOf: async () => undefined },
     call: async () => ({ time: 0, probed: false, steadyMs }),
   }) as unknown as Room;
 

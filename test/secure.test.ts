@@ -9,6 +9,7 @@ import { conn } from '../src/lib/conn.ts';
 import { homeAt } from '../src/lib/home.ts';
 import { Management } from '../src/lib/management.ts';
 import { isLoopback, isOpen, readCa } from '../src/lib/secure.ts';
+import { keyToBase64, newKey } from '../src/lib/trust/keys.ts';
 import { get_ip_address } from '../src/lib/utils.ts';
 import { mega, run, Site, scratch, until } from './support/cli.ts';
 import { atAddress, type Between } from './support/tls.ts';
@@ -56,7 +57,11 @@ describe('plain connections', () => {
   });
 
   test('to another machine are refused by every configuration, with the remedy and without the password', () => {
-    const local = { broker: 'amqp://a:hush-hush@localhost/', database: 'mysql://a:hush-hush@localhost/mega' };
+    const key = keyToBase64(newKey());
+    const local = {
+      ...{ broker: 'amqp://a:hush-hush@localhost/', database: 'mysql://a:hush-hush@localhost/mega' },
+      keys: { online: key, orders: key },
+    };
     const management = 'http://a:hush-hush@localhost:15672';
     const refused = (load: () => unknown, what: RegExp) =>
       assert.throws(load, (error: Error & { code: string }) => {
@@ -158,6 +163,7 @@ describe('on a broker at another address', { skip: noAddress }, () => {
     url.port = String(management.port);
     writeFileSync(site.at('management.url'), url.href);
     writeFileSync(site.at('database.url'), site.databaseUrl);
+    writeFileSync(site.at('passphrase'), 'of this test alone');
   });
   after(() => opened.disposeAsync());
 
@@ -169,7 +175,8 @@ describe('on a broker at another address', { skip: noAddress }, () => {
       site.at('database.url'),
     ];
     const names = ['--vhost', site.vhost, '--operator', site.mark, '--dispatcher-user', `mega_${site.mark}`];
-    return run(['setup', ...urls, ...names, '--out', site.at('etc'), ...more]);
+    const keys = ['--passphrase-file', site.at('passphrase')];
+    return run(['setup', ...urls, ...names, ...keys, '--out', site.at('etc'), ...more]);
   };
 
   test('mega setup refuses to go on without TLS, says what to do, and has sent and written nothing', async () => {

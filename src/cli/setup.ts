@@ -108,9 +108,10 @@ export function addSetup(program: Command, room: Room): void {
     act<SetupOptions>(room, async ({ managementUrlFile, databaseUrlFile, passphraseFile, ...rest }) => {
       const urls = { managementUrl: secretFrom(managementUrlFile), databaseUrl: secretFrom(databaseUrlFile) };
       const to = check(wanted, { ...rest, ...urls });
+      const broker = await reach(to);
       const out = writableFolder(to.out);
       const trust = await setUpKeys(out, newPassphraseOf(room, passphraseFile), countsOf(rest));
-      const made = await prepareBroker({ ...to, out }, trust.dispatcher);
+      const made = await prepareBroker({ ...to, out }, broker, trust.dispatcher);
       room.out.write(`vhost ${made.vhost} is ready; ${made.users.join(' and ')} have new secrets.\n`);
       room.out.write('Whatever used earlier secrets of theirs must be started again with these:\n');
       room.out.write(`  ${made.dispatcher}\n  ${made.operator}\n`);
@@ -134,23 +135,31 @@ function countsOf(options: CountOptions): { root: Count; targets: Count } {
   return { root, targets };
 }
 
-/** Running it again is safe: what is there stays, and the users get new secrets. */
-async function prepareBroker(to: Wanted, trust: SetUpKeys) {
+/** The broker, and how it is spoken to: what stands in the way is found out before anything is made or asked for. */
+async function reach(to: Wanted) {
   const security = { allowPlain: to.allowPlain, ca: to.ca === undefined ? undefined : readCa(to.ca) };
   const scheme = to.ca === undefined && to.tlsPort === undefined ? 'amqp' : 'amqps';
   if (scheme === 'amqps' && to.port !== undefined)
     throw new InputError('bad_argument', '--port is the plain one: for TLS give --tls-port instead');
   const { hostname } = new URL(to.managementUrl);
   refuse(security, `${scheme}://${hostname}`, to.managementUrl, to.databaseUrl);
-  const { out } = to;
   const management = new Management(to.managementUrl, to.vhost, security);
   const given = scheme === 'amqps' ? to.tlsPort : to.port;
   const port = given ?? (await management.amqpPort(scheme)) ?? USUAL_PORT[scheme];
+  const urlOf = (user: string, secret: string) =>
+    `${scheme}://${user}:${secret}@${hostname}:${port}/${encodeURIComponent(to.vhost)}`;
+  return { management, security, urlOf };
+}
+type Reached = Awaited<ReturnType<typeof reach>>;
+
+/** Running it again is safe: what is there stays, and the users get new secrets. */
+async function prepareBroker(to: Wanted, { management, security, urlOf }: Reached, trust: SetUpKeys) {
+  const { out } = to;
   await management.createVhost();
   const addUser = async (name: string, permissions: ReturnType<typeof operatorPermissions>) => {
     const secret = newSecret();
     await management.putUser(name, hashPassword(secret), permissions);
-    return `${scheme}://${name}:${secret}@${hostname}:${port}/${encodeURIComponent(to.vhost)}`;
+    return urlOf(name, secret);
   };
   const operatorUser = loginOf(to.operator);
   const common = placeSecurity(out, security);
