@@ -17,6 +17,7 @@ import { Management } from '../src/lib/management.ts';
 import { readCa } from '../src/lib/secure.ts';
 import { scratch } from './support/cli.ts';
 import { withoutOwnServers } from './support/own.ts';
+import { Person } from './support/people.ts';
 import { argumentsFor, behindTls } from './support/tls.ts';
 import { ended, told as endOf, upgrade } from './support/world.ts';
 
@@ -76,6 +77,13 @@ describe('over TLS', { skip: withoutOwnServers() }, () => {
         return users.has(agent.id) && users.has(`mega_${world.name}`) ? all : undefined;
       });
       assert.deepEqual([...new Set(shown.map(({ ssl }) => ssl))], [true]);
+    });
+
+    test('gives a new user the certificate of its CA along with the configuration', async () => {
+      await using alice = await Person.add(world, 'alice', 'viewer');
+      assert.equal(readFileSync(alice.config.replace(/json$/, 'ca.crt'), 'utf8'), ca);
+      const { code, err } = await alice.mega('host', 'list');
+      assert.equal(code, 0, err);
     });
 
     test('is told when its database takes nothing but TLS', async () => {

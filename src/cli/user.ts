@@ -34,8 +34,11 @@ function addAdd(user: Command, room: Room): void {
   add.action(
     act<{ role: string; out: string }>(room, async ({ role, out, ...globals }, name) => {
       const args = () => ({ name, role });
-      await makeLogin(globals, { login: loginOf(name!), file: out, fn: 'add_user', args });
-      room.out.write(`${name} is ${role}; hand ${out} to them, which holds their secret, and keep no copy\n`);
+      const login = { login: loginOf(name!), file: out, fn: 'add_user', args };
+      const { files } = await makeLogin(globals, login);
+      room.out.write(
+        `${name} is ${role}; hand over ${files.join(' and ')}, which hold their secret, and keep no copy\n`,
+      );
       room.out.write(`Next: mega host list --config ${quoted(out)}\n`);
       return EXIT.good;
     }),

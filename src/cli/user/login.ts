@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { loadClientConfig } from '../../lib/config.ts';
+import { basename, dirname, resolve } from 'node:path';
+import { type ClientConfig, loadClientConfig } from '../../lib/config.ts';
 import { InputError } from '../../lib/errors.ts';
 import { removeDurably, writeDurably } from '../../lib/files.ts';
 import { hashPassword, newSecret } from '../../lib/management.ts';
@@ -15,22 +15,37 @@ export type NewLogin = { login: string; file: string; fn: string; args: (secret:
  * stands in that file alone: what travels is the hash that RabbitMQ keeps. The file is written first, so that no login
  * is made whose secret is lost, and goes again when none was made.
  */
-export async function makeLogin<T>(globals: Globals, { login, file, fn, args }: NewLogin): Promise<T> {
+export async function makeLogin<T>(
+  globals: Globals,
+  { login, file, fn, args }: NewLogin,
+): Promise<{ made: T; files: string[] }> {
   const secret = newSecret();
   const path = newFile(file);
-  const { broker } = loadClientConfig(globals.config);
-  const url = new URL(broker);
-  url.username = login;
-  url.password = secret;
-  writeDurably(path, `${JSON.stringify({ broker: url.href }, undefined, 2)}\n`, 0o600);
+  const files = writeConfig(path, loadClientConfig(globals.config), login, secret);
   const make = (call: Call) =>
     callSurely<T>(call, fn, { ...args(secret), passwordHash: hashPassword(secret) });
   try {
-    return await withSender(globals, make);
+    return { made: await withSender(globals, make), files };
   } catch (error) {
-    removeDurably(path);
+    for (const one of files) removeDurably(one);
     throw error;
   }
+}
+
+/** As ours, with another login; the CA's certificate lies beside it, so that both may be moved. What was written. */
+function writeConfig(path: string, ours: ClientConfig, login: string, secret: string): string[] {
+  const url = new URL(ours.broker);
+  url.username = login;
+  url.password = secret;
+  const { ca, allowPlain } = ours;
+  const caFile = path.replace(/(\.json)?$/, '.ca.crt');
+  if (ca !== undefined) writeDurably(caFile, ca, 0o644);
+  const security = {
+    ...(ca === undefined ? {} : { ca: basename(caFile) }),
+    ...(allowPlain ? { allowPlain } : {}),
+  };
+  writeDurably(path, `${JSON.stringify({ broker: url.href, ...security }, undefined, 2)}\n`, 0o600);
+  return ca === undefined ? [path] : [path, caFile];
 }
 
 /** What stands there may be the only place where a secret is kept. */

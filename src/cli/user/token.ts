@@ -46,9 +46,11 @@ function addCreate(token: Command, room: Room): void {
     act<CreateOptions>(room, async ({ name, role, ttl, out, ...globals }, user) => {
       const args = (secret: string) => ({ user, name, role, ttlMs: ttl, secretSha256: sha256Of(secret) });
       const login = { login: loginOf(user!, name), file: out, fn: 'add_api_token', args };
-      const made = await makeLogin<ApiToken>(globals, login);
+      const { made, files } = await makeLogin<ApiToken>(globals, login);
       room.out.write(`${made.login} is ${made.role} until ${moment(made.expiresAt)}\n`);
-      room.out.write(`Next: give ${out} to the script, in $MEGA_CONFIG or by --config\n`);
+      room.out.write(
+        `Next: give ${files.join(' and ')} to the script, and name ${out} in $MEGA_CONFIG or by --config\n`,
+      );
       return EXIT.good;
     }),
   );
