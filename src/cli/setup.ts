@@ -98,11 +98,7 @@ export function addSetup(program: Command, room: Room): void {
       'let connections to other machines be plain: whoever is on the way can read them',
     )
     .option('--out <folder>', 'where to write dispatcher.json, operator.json and the folder keys', '.')
-    .option(
-      '--operator <name>',
-      `the operator, who is the admin of a new fleet; the broker's user is ${OPERATOR_PREFIX}<name>`,
-      'admin',
-    )
+    .option('--operator <name>', `admin of a new fleet; in the broker ${OPERATOR_PREFIX}<name>`, 'admin')
     .option('--dispatcher-user <name>', "the dispatchers' user in the broker", DISPATCHER_USER);
   setup.action(
     act<SetupOptions>(room, async ({ managementUrlFile, databaseUrlFile, passphraseFile, ...rest }) => {
