@@ -3,8 +3,10 @@ import type { KeyObject } from 'node:crypto';
 import { before, describe, test } from 'node:test';
 import type { AgentProcess } from '../dev/world/agent.ts';
 import { until } from '../dev/world/until.ts';
+import { changeTargets } from '../src/cli/keys/change.ts';
 import type { Broker } from '../src/lib/broker.ts';
 import { encode, type Order } from '../src/lib/messages.ts';
+import type { Call } from '../src/lib/sender.ts';
 import { Subscription } from '../src/lib/subscription.ts';
 import { QUEUE } from '../src/lib/topology.ts';
 import { signBody } from '../src/lib/trust/jose.ts';
@@ -125,6 +127,22 @@ describe('a host obeys what the dispatcher has signed, and nothing else', () => 
   test('what is signed is obeyed', async () => {
     const task = (await ended(world(), await upgrade(world(), '1.1.0', [other.id]))).get(other.id);
     assert.equal(told(task), 'succeeded completed 1.1.0', task?.reason ?? '');
+  });
+
+  test('metadata that has expired stops upgrades with a clear word, and neither orders nor a start', async () => {
+    const call: Call = (fn, args) => world().call(fn, args);
+    const expires = Date.now() + 2_000;
+    await changeTargets(call, world().signer, (targets) => targets, { days: 2 / 86_400 });
+    await until('the targets to have expired', () => Date.now() > expires + 1_000);
+    const task = (await ended(world(), await upgrade(world(), '1.2.0', [agent.id]))).get(agent.id);
+    assert.equal(task?.state, 'rejected', task?.reason ?? '');
+    assert.match(task?.reason ?? '', /the signed metadata has expired: .* must sign it anew/);
+    await agent.stop();
+    await agent.start();
+    assert.equal(told(await pinged()), 'succeeded  1.0.0');
+    await changeTargets(call, world().signer, (targets) => targets, { days: 30 });
+    const later = (await ended(world(), await upgrade(world(), '1.2.0', [agent.id]))).get(agent.id);
+    assert.equal(told(later), 'succeeded completed 1.2.0', later?.reason ?? '');
   });
 });
 

@@ -16,6 +16,7 @@ import { codeOf, describe as told } from '../src/lib/errors.ts';
 import { Management } from '../src/lib/management.ts';
 import { readCa } from '../src/lib/secure.ts';
 import { scratch } from './support/cli.ts';
+import { joinWith, Machines } from './support/join.ts';
 import { withoutOwnServers } from './support/own.ts';
 import { Person } from './support/people.ts';
 import { argumentsFor, behindTls } from './support/tls.ts';
@@ -53,12 +54,13 @@ describe('over TLS', { skip: withoutOwnServers() }, () => {
     let agent: AgentProcess;
 
     after(() => opened.disposeAsync());
+    const machines = new Machines(() => world);
 
     const inDatabase = async (statement: string) => {
       await using db = conn(`${mariadb.url}/?tls=on`, { connections: 1, ca });
       await db.run(statement);
     };
-    const pinged = () => world.mega('ping', '--on', 'all').catch(() => undefined);
+    const pinged = () => world.mega('ping', '--on', agent.id).catch(() => undefined);
 
     before(async () => {
       const servers = { rabbitmq, mariadb, external: false, [Symbol.asyncDispose]: async () => {} };
@@ -99,6 +101,18 @@ describe('over TLS', { skip: withoutOwnServers() }, () => {
       await agent.untilLogged('no broker listens there');
       await rabbitmq.start();
       assert.match(await until('a ping to be answered', pinged), /succeeded/);
+    });
+
+    test('lets a machine join with a token that carries the CA, and speak nothing else from its first word', async () => {
+      const machine = await machines.bare('joins');
+      const { code, err } = await joinWith(machine, (await machines.token()).token);
+      assert.equal(code, 0, err);
+      const { broker, ca: file, allowPlain } = JSON.parse(readFileSync(machine.home.config, 'utf8'));
+      assert.match(broker, /^amqps:/);
+      assert.deepEqual([file, allowPlain], ['ca.crt', undefined]);
+      await machine.start();
+      await world.untilOnline([machine.id]);
+      assert.match((await world.mega('ping', '--on', machine.id)) ?? '', /succeeded/);
     });
 
     test('is upgraded, package and all, and the new release trusts what the old one did', async () => {
