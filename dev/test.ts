@@ -15,7 +15,8 @@ import { startServers } from './servers.ts';
 const root = join(import.meta.dirname, '..');
 const tests = 'test/**/*.test.ts';
 const testTimeoutMs = 300_000;
-const testConcurrency = 2;
+/** More files than this machine has cores: most of their time they wait for a broker, a trial or a clock. */
+const testConcurrency = 3;
 
 const stopping = new AbortController();
 

@@ -131,6 +131,7 @@ async function setUp(
   const database = ['--database-url-file', secret('database.url', `${databaseUrl}${tls ? '?tls=on' : ''}`)];
   await promisify(execFile)(mega, [
     'setup',
+    '--anew',
     ...management,
     ...database,
     '--passphrase-file',

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -44,6 +44,7 @@ const wanted = z.object({
   tlsPort: z.number().optional(),
   ca: z.string().optional(),
   allowPlain: z.boolean().default(false),
+  anew: z.boolean().default(false),
 });
 type Wanted = z.output<typeof wanted>;
 
@@ -98,6 +99,10 @@ export function addSetup(program: Command, room: Room): void {
       'let connections to other machines be plain: whoever is on the way can read them',
     )
     .option('--out <folder>', 'where to write dispatcher.json, operator.json and the folder keys', '.')
+    .option(
+      '--anew',
+      'begin again with other keys, though the broker has such a fleet: its hosts must join again',
+    )
     .option('--operator <name>', `admin of a new fleet; in the broker ${OPERATOR_PREFIX}<name>`, 'admin')
     .option('--dispatcher-user <name>', "the dispatchers' user in the broker", DISPATCHER_USER);
   setup.action(
@@ -140,6 +145,7 @@ async function reach(to: Wanted) {
   const { hostname } = new URL(to.managementUrl);
   refuse(security, `${scheme}://${hostname}`, to.managementUrl, to.databaseUrl);
   const management = new Management(to.managementUrl, to.vhost, security);
+  if (!to.anew) await refuseSecond(to, management);
   const given = scheme === 'amqps' ? to.tlsPort : to.port;
   const port = given ?? (await management.amqpPort(scheme)) ?? USUAL_PORT[scheme];
   const urlOf = (user: string, secret: string) =>
@@ -147,6 +153,15 @@ async function reach(to: Wanted) {
   return { management, security, urlOf };
 }
 type Reached = Awaited<ReturnType<typeof reach>>;
+
+/** Other keys than those that hosts trust would lock the whole fleet out. */
+async function refuseSecond(to: Wanted, management: Management): Promise<void> {
+  if (existsSync(join(to.out, 'dispatcher.json')) || !(await management.hasUser(to.dispatcherUser))) return;
+  throw new InputError(
+    'fleet_exists',
+    `the broker has a fleet with dispatchers already (${to.dispatcherUser}), and ${to.out} has not its dispatcher.json: name the folder of that time with --out, or another fleet with --vhost, --dispatcher-user and --operator; with --anew the hosts of that fleet must join again`,
+  );
+}
 
 /** Running it again is safe: what is there stays, and the users get new secrets. */
 async function prepareBroker(to: Wanted, { management, security, urlOf }: Reached, trust: SetUpKeys) {

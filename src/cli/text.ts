@@ -24,18 +24,26 @@ export function cut(text: string, width: number): string {
 
 /** `12 s ago`; `never` for no time. A clock that is a little ahead of ours reads as now. */
 export function ago(iso: string | null, now = Date.now()): string {
-  if (iso === null) return 'never';
-  const seconds = Math.max(0, Math.round((now - Date.parse(iso)) / 1000));
-  if (seconds < 120) return `${seconds} s ago`;
-  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} m ago`;
-  if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3600)} h ago`;
-  return `${Math.floor(seconds / 86_400)} d ago`;
+  return iso === null ? 'never' : `${span(now - Date.parse(iso))} ago`;
 }
 
-/** `2026-01-31 12:00:00 UTC (12 s ago)` */
+function span(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} m`;
+  if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
+/** A clock may be so far ahead of ours. */
+const SLACK_MS = 60_000;
+
+/** `2026-01-31 12:00:00 UTC (12 s ago)`, or `(in 29 d)` */
 export function moment(iso: string | null, now = Date.now()): string {
   if (iso === null) return '-';
-  return `${iso.slice(0, 19).replace('T', ' ')} UTC (${ago(iso, now)})`;
+  const aheadMs = Date.parse(iso) - now;
+  const when = aheadMs > SLACK_MS ? `in ${span(aheadMs)}` : ago(iso, now);
+  return `${iso.slice(0, 19).replace('T', ' ')} UTC (${when})`;
 }
 
 /** `12:00:00`, UTC. */

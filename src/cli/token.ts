@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { loadClientConfig } from '../lib/config.ts';
 import { hashPassword } from '../lib/management.ts';
 import type { Call } from '../lib/sender.ts';
@@ -34,7 +34,7 @@ export function addToken(program: Command, room: Room): void {
 type CreateOptions = Globals & {
   ttl: number;
   uses: number;
-  label: Record<string, string>;
+  label?: Record<string, string>;
   platform: string;
   json?: true;
 };
@@ -43,9 +43,13 @@ function addCreate(token: Command, room: Room): void {
   const create = token
     .command('create')
     .description('print the line that makes a machine a host of the fleet, run there as root')
-    .option('--ttl <time>', 'how long it is good for, such as 30m, 1h or 7d', duration, 3_600_000)
+    .addOption(
+      new Option('--ttl <time>', 'how long it is good for, such as 30m, 1h or 7d')
+        .argParser(duration)
+        .default(3_600_000, '1h'),
+    )
     .option('--uses <number>', 'how many machines may join with it', wholeNumber(1, 100_000), 1)
-    .option('--label <name=value>', 'a label of the hosts that join; may be given again', label, {})
+    .option('--label <name=value>', 'a label of the hosts that join; may be given again', label)
     .option('--platform <name>', 'the platform of the machines', platform())
     .option(...JSON_FLAG);
   create.action(
@@ -69,7 +73,7 @@ function addCreate(token: Command, room: Room): void {
 }
 
 async function makeToken(call: Call, options: CreateOptions) {
-  const { ttl: ttlMs, uses, label: labels } = options;
+  const { ttl: ttlMs, uses, label: labels = {} } = options;
   const secret = newTokenSecret();
   const hashes = { sha256: sha256Hex(secret), passwordHash: hashPassword(joinPassword(secret)) };
   const asked = { ...hashes, ttlMs, uses, labels };
@@ -123,7 +127,7 @@ function addList(token: Command, room: Room): void {
   example(list, 'mega token list', 'mega token list --json');
 }
 
-function label(text: string, earlier: Record<string, string>): Record<string, string> {
+function label(text: string, earlier: Record<string, string> = {}): Record<string, string> {
   const [, name, value] = /^([A-Za-z][A-Za-z0-9_.-]*)=(.+)$/.exec(text) ?? [];
   if (name !== undefined && value !== undefined) return { ...earlier, [name]: value };
   throw new InvalidArgumentError('It must be a name and a value such as dc=hz.');
