@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -115,6 +116,20 @@ describe('publishing', { skip }, () => {
     assert.match(ended(await site.setup(), 0), /The offline keys were there already/);
     assert.deepEqual(files(), before);
     assert.deepEqual(JSON.parse(site.read('etc', 'dispatcher.json')).keys, keys);
+  });
+
+  test('setup makes no second set of keys for a fleet that is there, and changes nothing', async () => {
+    const { site } = fleet();
+    renameSync(site.at('etc'), site.at('aside'));
+    try {
+      const { code, err } = await site.setup();
+      assert.equal(code, 2, err);
+      assert.match(err, /has a fleet with dispatchers already .*: name the folder of that time with --out/);
+      assert.equal(existsSync(site.at('etc')), false);
+    } finally {
+      renameSync(site.at('aside'), site.at('etc'));
+    }
+    ended(await site.operator('host', 'list'), 0);
   });
 
   test('a host knows whose orders to obey before anything was published', async () => {
