@@ -113,16 +113,20 @@ export function addSetup(program: Command, room: Room): void {
       const out = writableFolder(to.out);
       const trust = await setUpKeys(out, newPassphraseOf(room, passphraseFile), countsOf(rest));
       const made = await prepareBroker({ ...to, out }, broker, trust.dispatcher);
-      room.out.write(`vhost ${made.vhost} is ready; ${made.users.join(' and ')} have new secrets.\n`);
-      room.out.write('Whatever used earlier secrets of theirs must be started again with these:\n');
-      room.out.write(`  ${made.dispatcher}\n  ${made.operator}\n`);
-      room.out.write(`The offline keys ${trust.made ? 'are' : 'were there already'} in ${trust.folder}; `);
-      room.out.write('keep a copy of that folder and its passphrase elsewhere.\n');
-      room.out.write(`Next: mega dispatcher --config ${quoted(made.dispatcher)}\n`);
+      tell(room, made, trust);
       return EXIT.good;
     }),
   );
   example(setup, 'mega setup --management-url-file admin.url --database-url-file db.url --ca ca.crt');
+}
+
+function tell(room: Room, made: Prepared, trust: { folder: string; made: boolean }): void {
+  room.out.write(`vhost ${made.vhost} is ready; ${made.users.join(' and ')} have new secrets.\n`);
+  room.out.write('Whatever used earlier secrets of theirs must be started again with these:\n');
+  room.out.write(`  ${made.dispatcher}\n  ${made.operator}\n`);
+  room.out.write(`The offline keys ${trust.made ? 'are' : 'were there already'} in ${trust.folder}; `);
+  room.out.write('keep a copy of that folder and its passphrase elsewhere.\n');
+  room.out.write(`Next: mega dispatcher --config ${quoted(made.dispatcher)}\n`);
 }
 
 const count = wholeNumber(1, MOST_KEYS);
@@ -153,6 +157,7 @@ async function reach(to: Wanted) {
   return { management, security, urlOf };
 }
 type Reached = Awaited<ReturnType<typeof reach>>;
+type Prepared = Awaited<ReturnType<typeof prepareBroker>>;
 
 /** Other keys than those that hosts trust would lock the whole fleet out. */
 async function refuseSecond(to: Wanted, management: Management): Promise<void> {
