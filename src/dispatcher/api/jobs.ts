@@ -33,6 +33,7 @@ export const jobFunctions = [
     help: 'Upgrades hosts to a published version (without "to": the newest). Hosts that run a newer one go back only with "downgrade". An operator names the hosts; a host that calls it upgrades itself.',
     callers: [...AGENT, ...OPERATOR],
     effect: 'changes',
+    makesJob: true,
     input: z.object({
       to: schemas.version.optional(),
       on: on.optional(),
@@ -58,6 +59,7 @@ export const jobFunctions = [
     help: 'Asks hosts through their own queues whether they are there.',
     callers: OPERATOR,
     effect: 'changes',
+    makesJob: true,
     input: z.object({ on }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {

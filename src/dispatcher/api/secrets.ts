@@ -27,6 +27,7 @@ export const secretFunctions = [
     help: 'Lets hosts exchange their secrets in the broker; those that are away do it when they come back.',
     callers: OPERATOR,
     effect: 'changes',
+    makesJob: true,
     input: z.object({ on: z.array(z.string().min(1).max(200)).min(1).max(10_000) }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {

@@ -75,6 +75,11 @@ export async function getJob(db: Queryable, id: string): Promise<JobRow | undefi
   return row && told(row);
 }
 
+/** The job that this call has made. */
+export async function jobOfCall(db: Queryable, by: string, key: string): Promise<string | undefined> {
+  return (await db.one<{ id: string }>(sql`SELECT id FROM jobs WHERE call_key = ?`, [`${by}:${key}`]))?.id;
+}
+
 export async function listJobs(db: Queryable, limit: number): Promise<JobRow[]> {
   const statement = sql`SELECT ${COLUMNS} FROM jobs ORDER BY created_at DESC, id DESC LIMIT ?`;
   return (await db.query<JobRow>(statement, [limit])).map(told);

@@ -22,6 +22,12 @@ export function cronTimes(pattern: string, zone: string, count: number, after: D
   return cron(pattern, zone).nextRuns(count, after);
 }
 
+/** The latest time that is not later than `until`. */
+export function lastCronTime(pattern: string, zone: string, until: Date): Date | null {
+  const second = Math.floor(until.getTime() / 1000) * 1000;
+  return cron(pattern, zone).previousRuns(1, new Date(second + 1000))[0] ?? null;
+}
+
 /**
  * Whether it means certain times of the day (`30 2 * * *`, `0 2,14 * * *`), not every so often (an hour or minute with
  * `*` or `/`). croner makes a difference between them when clocks are put forward or back: see next.ts.

@@ -1,4 +1,4 @@
-import { cronTimes, isFixedTime } from './cron.ts';
+import { cronTimes, isFixedTime, lastCronTime } from './cron.ts';
 import type { When } from './when.ts';
 import { hourAndMinute, instantsOf, nextShift, type Shift, wallOf } from './zone.ts';
 
@@ -24,6 +24,18 @@ export function nextTimes(when: When, count: number, after: Date): Due[] {
 export function nextTime(when: When, after: Date): Date | null {
   if (when.kind === 'once') return when.at > after ? when.at : null;
   return cronTimes(when.pattern, when.zone, 1, after)[0] ?? null;
+}
+
+/** The latest of them that is not later than `until`. */
+export function lastTime(when: When, until: Date): Date | null {
+  if (when.kind === 'once') return when.at <= until ? when.at : null;
+  return lastCronTime(when.pattern, when.zone, until);
+}
+
+/** How many there are later than `after` and before `end`; no more than `most` are counted. */
+export function countTimes(when: When, after: Date, end: Date, most: number): number {
+  if (when.kind === 'once') return when.at > after && when.at < end ? 1 : 0;
+  return cronTimes(when.pattern, when.zone, most, after).filter((at) => at < end).length;
 }
 
 function noteOn(when: When & { kind: 'again' }, at: Date): string | null {

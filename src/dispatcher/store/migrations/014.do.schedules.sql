@@ -21,8 +21,10 @@ CREATE TABLE schedules (
   KEY next_due_at (next_due_at)
 ) CHARACTER SET utf8mb4;
 
--- What became of each time: claimed (by whichever dispatcher came first, and again by another when that one died), then
--- made, missed, skipped or failed. One row is the claim, so no time is fired twice.
+ALTER TABLE jobs ADD KEY schedule_state (schedule_id, state);
+
+-- What became of each time: due (whichever dispatcher takes it makes its job, and another when that one died), then made,
+-- missed, skipped or failed. A time has one row, so that it is fired once.
 CREATE TABLE firings (
   schedule_id   CHAR(36)     CHARACTER SET ascii NOT NULL,
   due_at        DATETIME(3)  NOT NULL,

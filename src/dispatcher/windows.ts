@@ -1,0 +1,72 @@
+import type { Queryable } from '../lib/conn.ts';
+import { codeOf } from '../lib/errors.ts';
+import { isOpen, nextChange, readWindow } from '../lib/when/window.ts';
+import { selectHosts } from './jobs.ts';
+import { allHosts } from './store/hosts.ts';
+import { databaseNow } from './store/schedules.ts';
+import { listWindows, type WindowRow } from './store/windows.ts';
+
+/**
+ * When work may begin on which hosts.
+ *
+ * - Which windows a host keeps is decided when its task is made, and kept with the task.
+ * - A host that keeps windows may begin only while one of them is open; a job may have a window of its own besides.
+ * - What has begun when a window closes goes on to its end.
+ * - A window that was removed keeps nobody waiting.
+ */
+export type Openness = {
+  open: ReadonlySet<string>;
+  closed: ReadonlySet<string>;
+  /** When the next of them opens or closes. */
+  changesAt: Date | null;
+};
+
+/** Pings change nothing, and ask whether a host is there now. */
+export const keepsWindows = (type: string) => type !== 'ping';
+
+/** The names of the windows that each of the hosts keeps, with commas between them; hosts that keep none are left out. */
+export async function windowsOf(db: Queryable, hosts: { id: string }[]): Promise<Map<string, string>> {
+  const windows = await listWindows(db);
+  if (windows.length === 0) return new Map();
+  const all = await allHosts(db);
+  const wanted = new Set(hosts.map((host) => host.id));
+  const kept = new Map<string, string[]>();
+  for (const { name, on } of windows)
+    for (const { id } of keepers(all, on)) if (wanted.has(id)) kept.set(id, [...(kept.get(id) ?? []), name]);
+  return new Map([...kept].map(([id, names]) => [id, names.join(',')]));
+}
+
+/** A window may be there before the first of its hosts. */
+export function keepers<T extends Parameters<typeof selectHosts>[0][number]>(hosts: T[], on: string[]): T[] {
+  try {
+    return selectHosts(hosts, on);
+  } catch (error) {
+    if (codeOf(error).startsWith('unknown_')) return [];
+    throw error;
+  }
+}
+
+/** Which windows are open now, by the database's clock, and until when that holds. */
+export async function openWindows(db: Queryable): Promise<Openness> {
+  return opennessOf(await listWindows(db), await databaseNow(db));
+}
+
+/** Pure. */
+export function opennessOf(rows: Pick<WindowRow, 'name' | 'open' | 'zone'>[], now: Date): Openness {
+  const windows = rows.map(({ name, open, zone }) => ({ name, window: readWindow(open, zone) }));
+  const names = (wanted: boolean) =>
+    new Set(windows.filter(({ window }) => isOpen(window, now) === wanted).map(({ name }) => name));
+  const changes = windows.map(({ window }) => nextChange(window, now)?.getTime() ?? Number.POSITIVE_INFINITY);
+  const first = Math.min(...changes);
+  return {
+    open: names(true),
+    closed: names(false),
+    changesAt: Number.isFinite(first) ? new Date(first) : null,
+  };
+}
+
+/** Whether a host that keeps these windows may begin. `names`: as `windowsOf` tells them. */
+export function mayBegin(names: string | null, { open, closed }: Openness): boolean {
+  const kept = (names ?? '').split(',').filter((name) => open.has(name) || closed.has(name));
+  return kept.length === 0 || kept.some((name) => open.has(name));
+}
