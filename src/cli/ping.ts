@@ -4,6 +4,8 @@ import { awaitJob } from './job/watch.ts';
 import { callSurely, withSender } from './session.ts';
 import { act, collect, example, JSON_FLAG, type Room } from './world.ts';
 
+type PingOptions = LimitOptions & { on: string[]; json?: true };
+
 /** `mega ping`: are they there? */
 export function addPing(program: Command, room: Room): void {
   const ping = program
@@ -13,15 +15,17 @@ export function addPing(program: Command, room: Room): void {
     .option(...JSON_FLAG);
   addLimitOptions(ping);
   ping.action(
-    act<LimitOptions & { on: string[]; json?: true }>(room, (options) =>
+    act<PingOptions>(room, (options) =>
       withSender(options, async (call) => {
-        const { job } = await callSurely<{ job: string }>(call, 'ping', {
-          on: options.on,
-          limits: limitsOf(options),
-        });
+        const { job } = await callSurely<{ job: string }>(call, 'ping', pingRequest(options));
         return awaitJob(room, call, job, options);
       }),
     ),
   );
   example(ping, 'mega ping --on all', "mega ping --on 'db-*' --json");
+}
+
+/** What the dispatcher's `ping` takes. */
+export function pingRequest(options: PingOptions): object {
+  return { on: options.on, limits: limitsOf(options) };
 }

@@ -1,21 +1,25 @@
 import type { Command } from 'commander';
+import type { Call } from '../lib/sender.ts';
 import { EXIT } from './exit.ts';
 import { addLimitOptions, type LimitOptions, limitsOf } from './job/limits.ts';
 import { tellHowToGoOn, watchJob } from './job/watch.ts';
+import { AT_HELP, type ScheduleOnce, scheduleOnce } from './schedule/once.ts';
+import { ZONE_HELP } from './schedule/timing.ts';
 import { callSurely, withSender } from './session.ts';
 import { printJson } from './table.ts';
 import { act, collect, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
-type UpgradeOptions = LimitOptions & {
-  to?: string;
-  on: string[];
-  watch: boolean;
-  allowDowngrade?: true;
-  trialSeconds?: number;
-  trialStarts?: number;
-  trialHangSeconds?: number;
-  json?: true;
-};
+type UpgradeOptions = LimitOptions &
+  ScheduleOnce & {
+    to?: string;
+    on: string[];
+    watch: boolean;
+    allowDowngrade?: true;
+    trialSeconds?: number;
+    trialStarts?: number;
+    trialHangSeconds?: number;
+    json?: true;
+  };
 
 /** `mega upgrade`: the main job, moving hosts to a published version while watching. */
 export function addUpgrade(program: Command, room: Room): void {
@@ -25,6 +29,8 @@ export function addUpgrade(program: Command, room: Room): void {
     .option('--to <version>', 'the version (default: the newest that is published)')
     .requiredOption('--on <hosts>', 'a host, a pattern such as "db-*", or all; may be given again', collect)
     .option('--allow-downgrade', 'take hosts that run a newer version back to this one, too')
+    .option('--at <time>', AT_HELP)
+    .option('--zone <zone>', ZONE_HELP)
     .option('--watch', 'watch until the job has ended (the default)', true)
     .option('--no-watch', 'only make the job')
     .option(
@@ -39,7 +45,8 @@ export function addUpgrade(program: Command, room: Room): void {
   upgrade.action(
     act<UpgradeOptions>(room, (options) =>
       withSender(options, async (call) => {
-        const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', requestOf(options));
+        if (options.at !== undefined) return upgradeLater(room, call, options);
+        const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', upgradeRequest(options));
         if (options.watch) {
           if (!options.json) room.out.write(`job ${job}\n`);
           return watchJob(room, call, job, options);
@@ -55,10 +62,16 @@ export function addUpgrade(program: Command, room: Room): void {
     upgrade,
     'mega upgrade --to 1.1.0 --on all',
     "mega upgrade --to 1.1.0 --on db-01 --on 'web-*' --no-watch",
+    "mega upgrade --to 1.1.0 --on all --at '2026-12-01 02:00 Asia/Shanghai'",
   );
 }
 
-function requestOf(options: UpgradeOptions): object {
+function upgradeLater(room: Room, call: Call, options: UpgradeOptions): Promise<number> {
+  return scheduleOnce(room, call, options, { fn: 'client_upgrade', args: upgradeRequest(options) });
+}
+
+/** What the dispatcher's `client_upgrade` takes. */
+export function upgradeRequest(options: UpgradeOptions): object {
   const { to, on, allowDowngrade: downgrade, trialSeconds, trialStarts, trialHangSeconds } = options;
   const trial = { seconds: trialSeconds, starts: trialStarts, hangSeconds: trialHangSeconds };
   return { to, on, trial, downgrade, limits: limitsOf(options) }; // JSON drops what was not given

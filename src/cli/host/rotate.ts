@@ -21,10 +21,9 @@ export function addRotate(host: Command, room: Room): void {
     .option(...JSON_FLAG);
   rotate.action(async (hosts: string[], _options: RotateOptions, command: Command) => {
     const options = command.optsWithGlobals<RotateOptions & { config?: string; timeout: number }>();
-    const on = [...hosts, ...options.on];
-    if (on.length === 0) throw new InputError('bad_argument', 'name the hosts, or give --on all');
+    const request = rotateRequest(options, hosts);
     room.exitCode = await withSender(options, async (call) => {
-      const { job } = await callSurely<{ job: string }>(call, 'rotate_secret', { on });
+      const { job } = await callSurely<{ job: string }>(call, 'rotate_secret', request);
       if (options.watch) return awaitJob(room, call, job, options);
       if (options.json) printJson(room.out, { job });
       else room.out.write(`job ${job}\n`);
@@ -33,4 +32,11 @@ export function addRotate(host: Command, room: Room): void {
     });
   });
   example(rotate, 'mega host rotate db-01', 'mega host rotate --on all --no-watch');
+}
+
+/** What the dispatcher's `rotate_secret` takes. */
+export function rotateRequest(options: RotateOptions, hosts: string[]): object {
+  const on = [...hosts, ...options.on];
+  if (on.length === 0) throw new InputError('bad_argument', 'name the hosts, or give --on all');
+  return { on };
 }
