@@ -30,7 +30,7 @@ export async function requestOf(words: string[], room: Room): Promise<Request> {
     });
   }
   try {
-    await program.parseAsync(words, { from: 'user' });
+    await program.parseAsync(words[0] === 'mega' ? words.slice(1) : words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     const why = error.message.replace(/^error: /, '').replace(/\.$/, '');

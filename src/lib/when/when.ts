@@ -135,7 +135,7 @@ function shortMonths(day: string): string[] {
 
 function readCron(words: string[], where: Where): When {
   const size = words[0]!.startsWith('@') ? 1 : 5;
-  const named = words.length === size + 1 ? words[size] : undefined;
+  const named = words.length === size + 1 && /^[a-z]/i.test(words[size]!) ? words[size] : undefined;
   const pattern = (named === undefined ? words : words.slice(0, size)).join(' ');
   if (size === 5 && words.length < size) throw wrong(words.join(' '), FORMS);
   checkCron(pattern);
