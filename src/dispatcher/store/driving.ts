@@ -148,12 +148,10 @@ export async function triableAgain(
   most: number,
 ): Promise<Failed[]> {
   if (ways.length === 0 || retries === 0) return [];
-  const either = ways.map(({ phases }) =>
-    phases ? sql`(t.state = ? AND t.phase IN (?))` : sql`t.state = ?`,
-  );
+  const either = ways.map(({ phases }) => (phases ? sql`t.state = ? AND t.phase IN (?)` : sql`t.state = ?`));
   const statement = sql`
     SELECT t.id, t.tries FROM tasks t JOIN hosts h ON h.id = t.host_id
-    WHERE ${OF_JOB} AND t.state IN (?) AND t.tries <= ? AND (${either.join(sql` OR `)}) LIMIT ?`;
+    WHERE ${OF_JOB} AND t.state IN (?) AND t.tries <= ? AND ((${either.join(sql`) OR (`)})) LIMIT ?`;
   const states = ways.map((way) => way.state);
   const params: Param[] = ways.flatMap((way) => [way.state, ...(way.phases ? [[...way.phases]] : [])]);
   const rows = await db.query<Failed>(statement, [id, states, retries, ...params, most]);

@@ -23,7 +23,7 @@ const LEASE_MS = 30_000;
 /** Whether an order of the task `t` may be sent to its host `h` now. The one place that says so. */
 export const SENDABLE = sql`h.online = 1`;
 /** Nobody is just sending it. */
-export const UNLEASED = sql`(t.lease_until IS NULL OR t.lease_until < UTC_TIMESTAMP(3))`;
+export const UNLEASED = sql`COALESCE(t.lease_until < UTC_TIMESTAMP(3), 1) = 1`;
 
 /**
  * Pending tasks that may start, of hosts that are online, each claimed, oldest first; while all is frozen, pings alone.
