@@ -1,10 +1,10 @@
 import type { Queryable } from '../lib/conn.ts';
 import { codeOf } from '../lib/errors.ts';
 import { isOpen, nextChange, readWindow } from '../lib/when/window.ts';
-import { selectHosts } from './jobs.ts';
+import type { DrivenJob } from './store/driving.ts';
 import { allHosts } from './store/hosts.ts';
-import { databaseNow } from './store/schedules.ts';
 import { listWindows, type WindowRow } from './store/windows.ts';
+import { selectHosts } from './targets.ts';
 
 /**
  * When work may begin on which hosts.
@@ -24,12 +24,12 @@ export type Openness = {
 /** Pings change nothing, and ask whether a host is there now. */
 export const keepsWindows = (type: string) => type !== 'ping';
 
-/** The names of the windows that each of the hosts keeps, with commas between them; hosts that keep none are left out. */
-export async function windowsOf(db: Queryable, hosts: { id: string }[]): Promise<Map<string, string>> {
+/** The names of the windows that the host of each task keeps, by host, with commas between them; those that keep none are left out. */
+export async function windowsOf(db: Queryable, tasks: { host: string }[]): Promise<Map<string, string>> {
   const windows = await listWindows(db);
   if (windows.length === 0) return new Map();
   const all = await allHosts(db);
-  const wanted = new Set(hosts.map((host) => host.id));
+  const wanted = new Set(tasks.map((task) => task.host));
   const kept = new Map<string, string[]>();
   for (const { name, on } of windows)
     for (const { id } of keepers(all, on)) if (wanted.has(id)) kept.set(id, [...(kept.get(id) ?? []), name]);
@@ -44,11 +44,6 @@ export function keepers<T extends Parameters<typeof selectHosts>[0][number]>(hos
     if (codeOf(error).startsWith('unknown_')) return [];
     throw error;
   }
-}
-
-/** Which windows are open now, by the database's clock, and until when that holds. */
-export async function openWindows(db: Queryable): Promise<Openness> {
-  return opennessOf(await listWindows(db), await databaseNow(db));
 }
 
 /** Pure. */
@@ -69,4 +64,30 @@ export function opennessOf(rows: Pick<WindowRow, 'name' | 'open' | 'zone'>[], no
 export function mayBegin(names: string | null, { open, closed }: Openness): boolean {
   const kept = (names ?? '').split(',').filter((name) => open.has(name) || closed.has(name));
   return kept.length === 0 || kept.some((name) => open.has(name));
+}
+
+/** What keeps a job from beginning on some of its hosts, or on all. */
+export type Gate = {
+  /** The job's own window is closed. */
+  shut: boolean;
+  /** The sets of windows that its hosts keep and of which none is open. */
+  closedSets: string[];
+  opensAt: Date | null;
+};
+
+export async function gateOf(
+  db: Queryable,
+  { limits, windowSets, now }: Pick<DrivenJob, 'limits' | 'windowSets' | 'now'>,
+): Promise<Gate> {
+  const own = limits.window === undefined ? undefined : readWindow(limits.window, 'UTC');
+  if (own && !isOpen(own, now)) return { shut: true, closedSets: [], opensAt: nextChange(own, now) };
+  const rows = windowSets.length === 0 ? [] : await listWindows(db);
+  const openness = opennessOf(rows, now);
+  const closedSets = windowSets.filter((names) => !mayBegin(names, openness));
+  const kept = new Set(closedSets.flatMap((names) => names.split(',')));
+  const { changesAt } = opennessOf(
+    rows.filter(({ name }) => kept.has(name)),
+    now,
+  );
+  return { shut: false, closedSets, opensAt: changesAt };
 }

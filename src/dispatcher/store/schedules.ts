@@ -72,11 +72,12 @@ export async function countSchedules(db: Queryable): Promise<number> {
   return Number((await db.one<{ n: number }>(sql`SELECT COUNT(*) AS n FROM schedules`))!.n);
 }
 
-/** Those whose time has come, locked until the transaction ends; what another dispatcher has locked is its own. */
+/** Those whose time has come, and while all is frozen pings alone; locked until the transaction ends; what another dispatcher has locked is its own. */
 export async function lockDueSchedules(tx: Queryable, limit: number): Promise<ScheduleRow[]> {
   const statement = sql`
     SELECT ${COLUMNS} FROM schedules
-    WHERE paused = 0 AND next_due_at <= UTC_TIMESTAMP(3) ORDER BY next_due_at LIMIT ? FOR UPDATE SKIP LOCKED`;
+    WHERE paused = 0 AND next_due_at <= UTC_TIMESTAMP(3)
+      AND (fn = 'ping' OR NOT EXISTS (SELECT 1 FROM freeze)) ORDER BY next_due_at LIMIT ? FOR UPDATE SKIP LOCKED`;
   return (await tx.query<ScheduleRow>(statement, [limit])).map(told);
 }
 

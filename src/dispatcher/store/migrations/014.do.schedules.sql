@@ -51,5 +51,7 @@ CREATE TABLE windows (
   call_key      VARCHAR(320) NOT NULL
 ) CHARACTER SET utf8mb4;
 
--- Room for the names of all windows that there may be.
+-- Room for the names of all windows that there may be; and which sets of them the tasks of a job bear, so that its driver
+-- need not look at the tasks for it.
 ALTER TABLE tasks MODIFY COLUMN windows VARCHAR(2100) NULL;
+ALTER TABLE jobs ADD COLUMN window_sets JSON NULL;
