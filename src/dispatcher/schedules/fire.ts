@@ -57,7 +57,7 @@ async function noteDue({ db, logger }: Room): Promise<void> {
       const { firings, next } = decide({ ...schedule, nextDueAt }, running);
       for (const firing of firings) {
         await addFiring(tx, id, firing);
-        tellOf(logger, name, firing);
+        tellOf({ db: tx, logger }, name, firing);
       }
       await setNextDue(tx, id, next);
     }
@@ -85,8 +85,9 @@ async function fire(room: Room, firing: FiringRow): Promise<void> {
   }
 }
 
-/** As its owner would call it now. */
+/** As its owner would call it now; what they may do is looked up anew, and not remembered. */
 async function makeJob(room: Room, { name, fn, args, owner }: ScheduleRow, key: string): Promise<string> {
+  room.people.forget();
   const call = { v: 1, fn, args, from: ownOrigin(`schedule ${name}`) } as const;
   const answer = await dispatch(room, call, { id: owner, key });
   return (answer as { job: string }).job;
@@ -107,7 +108,8 @@ async function end(
   reason: string,
 ): Promise<void> {
   await db.transaction(async (tx) => {
-    if (await endFiring(tx, firing, state, reason)) tellOf(logger, name, { ...firing, state, reason });
+    if (await endFiring(tx, firing, state, reason))
+      tellOf({ db: tx, logger }, name, { ...firing, state, reason });
   });
 }
 
