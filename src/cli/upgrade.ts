@@ -47,7 +47,7 @@ export function addUpgrade(program: Command, room: Room): void {
   upgrade.action(
     act<UpgradeOptions>(room, (options) =>
       withSender(options, async (call) => {
-        if (options.at !== undefined) return upgradeLater(room, call, options);
+        if (options.at !== undefined || options.zone !== undefined) return upgradeLater(room, call, options);
         const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', upgradeRequest(options));
         if (options.watch) {
           if (!options.json) room.out.write(`job ${job}\n`);
