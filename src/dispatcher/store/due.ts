@@ -1,4 +1,5 @@
 import type { Conn, Queryable } from '../../lib/conn.ts';
+import { HELD, HELD_WHY } from './holds.ts';
 import { parsed } from './rows.ts';
 import { sql } from './sql.ts';
 
@@ -20,8 +21,11 @@ export type DueTask = {
 
 const LEASE_MS = 30_000;
 
+/** A task `t` may be sent to its host `h`: it is online; and nobody holds it, or it is only asked whether it is there. */
+export const MAY_BE_SENT = sql`(h.online = 1 AND (t.type = 'ping' OR NOT ${HELD}))`;
+
 /**
- * Pending tasks of hosts that are online, each claimed, oldest first; and the last that was looked at, to go on `after`
+ * Pending tasks of hosts that are online and not held, each claimed, oldest first; and the last that was looked at, to go on `after`
  * it. What is claimed stays pending for a while: to begin at the front each time would read all of that again.
  */
 export async function claimPending(
@@ -33,7 +37,7 @@ export async function claimPending(
   const candidates = await db.query<{ id: string }>(
     sql`
       SELECT t.id FROM tasks t JOIN hosts h ON h.id = t.host_id
-      WHERE t.state = 'pending' AND t.id > ? AND h.online = 1 AND t.deadline_at > UTC_TIMESTAMP(3)
+      WHERE t.state = 'pending' AND t.id > ? AND ${MAY_BE_SENT} AND t.deadline_at > UTC_TIMESTAMP(3)
         AND (t.lease_until IS NULL OR t.lease_until < UTC_TIMESTAMP(3))
       ORDER BY t.id LIMIT ?`,
     [after, limit],
@@ -105,7 +109,9 @@ export async function expireTasks(db: Queryable): Promise<number> {
   if (jobs.length === 0) return 0;
   const statement = sql`
     UPDATE tasks SET finished_at = UTC_TIMESTAMP(3), lease_until = NULL,
-      reason = CASE WHEN returned = 1 THEN 'the host has no queue' ELSE 'the host was not there in time' END,
+      reason = CASE WHEN returned = 1 THEN 'the host has no queue' ELSE COALESCE(
+        (SELECT CONCAT('the host was held ', ${HELD_WHY}) FROM hosts h WHERE h.id = host_id AND ${HELD}),
+        'the host was not there in time') END,
       state = CASE WHEN returned = 1 THEN 'undeliverable' ELSE 'expired' END
     WHERE job_id IN (?) AND state = 'pending' AND deadline_at < UTC_TIMESTAMP(3)
       AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))`;
