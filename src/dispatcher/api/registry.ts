@@ -8,7 +8,9 @@ import { callerOf, type Sender } from './callers.ts';
 import { client_ping } from './client_ping.ts';
 import { doctor } from './doctor.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
+import { holdFunctions } from './holds.ts';
 import { hostFunctions } from './hosts.ts';
+import { inventoryFunctions } from './inventory.ts';
 import { jobFunctions } from './jobs.ts';
 import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
@@ -43,6 +45,8 @@ const all: Fn[] = [
   get_all_funcs,
   ...jobFunctions,
   ...hostFunctions,
+  ...holdFunctions,
+  ...inventoryFunctions,
   ...metadataFunctions,
   ...packageFunctions,
   ...secretFunctions,

@@ -5,6 +5,7 @@ import { unlessRemoved } from '../declare.ts';
 import { startRotation } from '../jobs.ts';
 import { setSecret } from '../store/registered.ts';
 import { AGENT, fn, OPERATOR } from './function.ts';
+import { on } from './on.ts';
 
 export const secretFunctions = [
   fn({
@@ -27,7 +28,7 @@ export const secretFunctions = [
     help: 'Lets hosts exchange their secrets in the broker; those that are away do it when they come back.',
     callers: OPERATOR,
     effect: 'changes',
-    input: z.object({ on: z.array(z.string().min(1).max(200)).min(1).max(10_000) }),
+    input: z.object({ on }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {
       const id = await startRotation(room, input.on, { by: caller.id, key: caller.key });
