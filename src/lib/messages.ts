@@ -10,7 +10,6 @@ import { HOST_ID, VERSION } from './utils.ts';
 const FORMAT = 1;
 export const MAX_BODY_BYTES = 1 << 20;
 const MAX_REASON = 2000;
-const MAX_HELD = 500;
 
 const v = z.literal(FORMAT);
 const host = z.string().regex(HOST_ID, 'a host id: a-z, 0-9 and -, at most 63');
@@ -28,14 +27,12 @@ const passwordHash = z.string().regex(/^[A-Za-z0-9+/=]{40,100}$/);
 /** The key by which a machine is known again. */
 const machine = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 const platform = z.string().regex(/^[a-z0-9]{1,16}-[a-z0-9]{1,16}$/, 'a platform such as linux-x64');
-/** Why its owner holds a host: what the file etc/hold in its home says. */
-const held = z.string().transform((text) => text.slice(0, MAX_HELD));
 /** The last host of the page before; nothing for the first page. */
 const afterHost = host.or(z.literal(''));
 
 export const schemas = {
   ...{ host, version, sha256, reason, json, runtime, platform },
-  ...{ passwordHash, machine, afterHost, held },
+  ...{ passwordHash, machine, afterHost },
 };
 
 /** How long and how often a new release may try before the loader goes back. */
@@ -157,7 +154,8 @@ export const heartbeat = z.object({
   boot: z.uuid(),
   version,
   at: millis,
-  held: held.optional(),
+  /** Why its owner holds it. */
+  held: reason.optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;
 

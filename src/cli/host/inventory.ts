@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { InputError } from '../../lib/errors.ts';
-import { LABEL_NAME, type LabelChanges } from '../../lib/labels.ts';
+import { LABEL_NAME, type LabelChanges, labelChanges } from '../../lib/labels.ts';
 import { check } from '../../lib/messages.ts';
 import { HOST_ID } from '../../lib/utils.ts';
 import type { Host } from '../answers.ts';
@@ -45,9 +45,7 @@ const held = z.object({ reason: z.string().min(1), until: z.string().nullable().
 const listed = z
   .object({
     id: z.string().regex(HOST_ID, 'a host id: a-z, 0-9 and -, at most 63'),
-    labels: z
-      .record(z.string().regex(LABEL_NAME, 'a name of a label'), z.string().min(1).nullable())
-      .optional(),
+    labels: labelChanges.optional(),
     hold: held.nullable().optional(),
   })
   .refine(
@@ -69,6 +67,7 @@ function fromJson(text: string): Brought[] {
 }
 
 function fromCsv([head = [], ...rows]: string[][]): Brought[] {
+  if (head.length === 0) return [];
   const titles = head.map((title) => title.trim());
   const isLabel = (title: string) => title.startsWith(LABEL) && LABEL_NAME.test(title.slice(LABEL.length));
   const known = ['id', 'hold', 'hold_until', ...TOLD];

@@ -22,7 +22,7 @@ export const client_ping = fn({
     boot: z.uuid(),
     version: schemas.version,
     platform: schemas.platform,
-    held: schemas.held.optional(),
+    held: schemas.reason.optional(),
     /** The upgrade task whose new release is asking to be probed. */
     trial: z.uuid().optional(),
   }),

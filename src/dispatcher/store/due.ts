@@ -22,7 +22,7 @@ export type DueTask = {
 const LEASE_MS = 30_000;
 
 /** A task `t` may be sent to its host `h`: it is online; and nobody holds it, or it is only asked whether it is there. */
-export const MAY_BE_SENT = sql`(h.online = 1 AND (t.type = 'ping' OR NOT ${HELD}))`;
+export const MAY_BE_SENT = sql`h.online = 1 AND (t.type = 'ping' OR ${HELD} = 0)`;
 
 /**
  * Pending tasks of hosts that are online and not held, each claimed, oldest first; and the last that was looked at, to go on `after`
@@ -110,7 +110,7 @@ export async function expireTasks(db: Queryable): Promise<number> {
   const statement = sql`
     UPDATE tasks SET finished_at = UTC_TIMESTAMP(3), lease_until = NULL,
       reason = CASE WHEN returned = 1 THEN 'the host has no queue' ELSE COALESCE(
-        (SELECT CONCAT('the host was held ', ${HELD_WHY}) FROM hosts h WHERE h.id = host_id AND ${HELD}),
+        (SELECT CONCAT('the host was held ', ${HELD_WHY}) FROM hosts h WHERE h.id = host_id AND ${HELD} = 1),
         'the host was not there in time') END,
       state = CASE WHEN returned = 1 THEN 'undeliverable' ELSE 'expired' END
     WHERE job_id IN (?) AND state = 'pending' AND deadline_at < UTC_TIMESTAMP(3)

@@ -1,10 +1,11 @@
 import type { Queryable } from '../../lib/conn.ts';
 import { sql } from './sql.ts';
 
-/** An operator holds the host; one whose time is over holds no more, without anybody's doing. */
-export const OPERATOR_HOLDS = sql`(held_by IS NOT NULL AND (held_until IS NULL OR held_until > UTC_TIMESTAMP(3)))`;
-/** Somebody holds the host: its owner, or an operator. */
-export const HELD = sql`(owner_hold IS NOT NULL OR ${OPERATOR_HOLDS})`;
+/** Whether an operator holds the host: 1 or 0. One whose time is over holds no more, without anybody's doing. */
+export const OPERATOR_HOLDS = sql`
+  CASE WHEN held_by IS NOT NULL AND (held_until IS NULL OR held_until > UTC_TIMESTAMP(3)) THEN 1 ELSE 0 END`;
+/** Whether somebody holds it, its owner or an operator. */
+export const HELD = sql`CASE WHEN owner_hold IS NOT NULL THEN 1 ELSE ${OPERATOR_HOLDS} END`;
 /** Why, in one line. */
 export const HELD_WHY = sql`COALESCE(CONCAT('by its owner: ', owner_hold), CONCAT('by ', held_by, ': ', held_reason))`;
 
@@ -26,7 +27,7 @@ export async function setHold(db: Queryable, hosts: string[], hold: NewHold): Pr
 /** Ends the operators' holds of these hosts; of how many there was one. */
 export async function endHold(db: Queryable, hosts: string[]): Promise<number> {
   if (hosts.length === 0) return 0;
-  const held = sql`SELECT id FROM hosts WHERE id IN (?) AND ${OPERATOR_HOLDS} FOR UPDATE`;
+  const held = sql`SELECT id FROM hosts WHERE id IN (?) AND ${OPERATOR_HOLDS} = 1 FOR UPDATE`;
   const rows = await db.query(held, [hosts]);
   const end = sql`
     UPDATE hosts SET held_by = NULL, held_reason = NULL, held_until = NULL
