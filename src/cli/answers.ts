@@ -9,6 +9,8 @@ export type Host = {
   labels: Record<string, string>;
   cutOffUntil: string | null;
   cutOffReason: string | null;
+  hold: { by: string; reason: string; until: string | null } | null;
+  ownerHold: string | null;
 };
 
 export type Job = {

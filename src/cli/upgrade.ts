@@ -4,18 +4,19 @@ import { addLimitOptions, type LimitOptions, limitsOf } from './job/limits.ts';
 import { tellHowToGoOn, watchJob } from './job/watch.ts';
 import { callSurely, withSender } from './session.ts';
 import { printJson } from './table.ts';
-import { act, collect, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
+import { type HostsOptions, hostsOf, hostsOption } from './targets.ts';
+import { act, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
-type UpgradeOptions = LimitOptions & {
-  to?: string;
-  on: string[];
-  watch: boolean;
-  allowDowngrade?: true;
-  trialSeconds?: number;
-  trialStarts?: number;
-  trialHangSeconds?: number;
-  json?: true;
-};
+type UpgradeOptions = LimitOptions &
+  HostsOptions & {
+    to?: string;
+    watch: boolean;
+    allowDowngrade?: true;
+    trialSeconds?: number;
+    trialStarts?: number;
+    trialHangSeconds?: number;
+    json?: true;
+  };
 
 /** `mega upgrade`: the main job, moving hosts to a published version while watching. */
 export function addUpgrade(program: Command, room: Room): void {
@@ -25,7 +26,6 @@ export function addUpgrade(program: Command, room: Room): void {
       'upgrade hosts to a published version, and watch; more than 10 hosts go in waves of 1, 10% and 100%, and pause past 10% of errors, unless --waves says otherwise (--waves 100%: all at once)',
     )
     .option('--to <version>', 'the version (default: the newest that is published)')
-    .requiredOption('--on <hosts>', 'a host, a pattern such as "db-*", or all; may be given again', collect)
     .option('--allow-downgrade', 'take hosts that run a newer version back to this one, too')
     .option('--watch', 'watch until the job has ended (the default)', true)
     .option('--no-watch', 'only make the job')
@@ -37,11 +37,11 @@ export function addUpgrade(program: Command, room: Room): void {
     .option('--trial-starts <number>', 'how often it may be started meanwhile', wholeNumber(1, 20))
     .option('--trial-hang-seconds <number>', 'how long it may give no sign of life', wholeNumber(3, 3600))
     .option(...JSON_FLAG);
-  addLimitOptions(upgrade);
-  upgrade.action(
-    act<UpgradeOptions>(room, (options) =>
-      withSender(options, async (call) => {
-        const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', requestOf(options));
+  addLimitOptions(hostsOption(upgrade)).action(
+    act<UpgradeOptions>(room, async (options) => {
+      const request = requestOf(options, await hostsOf(options));
+      return withSender(options, async (call) => {
+        const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', request);
         if (options.watch) {
           if (!options.json) room.out.write(`job ${job}\n`);
           return watchJob(room, call, job, options);
@@ -50,8 +50,8 @@ export function addUpgrade(program: Command, room: Room): void {
         else room.out.write(`job ${job}\n`);
         tellHowToGoOn(room.err, job);
         return EXIT.good;
-      }),
-    ),
+      });
+    }),
   );
   example(
     upgrade,
@@ -61,8 +61,8 @@ export function addUpgrade(program: Command, room: Room): void {
   );
 }
 
-function requestOf(options: UpgradeOptions): object {
-  const { to, on, allowDowngrade: downgrade, trialSeconds, trialStarts, trialHangSeconds } = options;
+function requestOf(options: UpgradeOptions, on: string[]): object {
+  const { to, allowDowngrade: downgrade, trialSeconds, trialStarts, trialHangSeconds } = options;
   const trial = { seconds: trialSeconds, starts: trialStarts, hangSeconds: trialHangSeconds };
   return { to, on, trial, downgrade, limits: limitsOf(options) }; // JSON drops what was not given
 }

@@ -46,6 +46,8 @@ export function homeAt(root: string) {
     trustRoot: at('etc', 'root.json'),
     ca: at('etc', 'ca.crt'),
     preflight: at('etc', 'preflight.d'),
+    /** While it is there, its owner lets nothing happen on this host; its text says why. */
+    hold: at('etc', 'hold'),
     log: at('log', 'mega_client.log'),
   };
 }

@@ -9,7 +9,9 @@ import { client_ping } from './client_ping.ts';
 import { doctor } from './doctor.ts';
 import { freezeFunctions } from './freeze.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
+import { holdFunctions } from './holds.ts';
 import { hostFunctions } from './hosts.ts';
+import { inventoryFunctions } from './inventory.ts';
 import { jobControlFunctions } from './job-controls.ts';
 import { jobFunctions } from './jobs.ts';
 import { metadataFunctions } from './metadata.ts';
@@ -47,6 +49,8 @@ const all: Fn[] = [
   ...jobControlFunctions,
   ...freezeFunctions,
   ...hostFunctions,
+  ...holdFunctions,
+  ...inventoryFunctions,
   ...metadataFunctions,
   ...packageFunctions,
   ...secretFunctions,
