@@ -1,5 +1,4 @@
 import { ALERT_KINDS, type AlertKind } from '../../lib/alerts.ts';
-import { clean } from '../../lib/clean.ts';
 import { describe, UnavailableError } from '../../lib/errors.ts';
 import { withDeadline } from '../../lib/utils.ts';
 import type { Context } from '../context.ts';
@@ -30,6 +29,7 @@ const MOST_ALERTS = 20_000;
 const MOST_WAITING = 100_000;
 const MOST_LISTED = 20;
 const ROWS_A_ROUND = 10_000;
+const MAX_ERROR = 500;
 
 /**
  * Tells people by mail what was raised: gathers it, makes one mail of it, and sends that until the server takes it.
@@ -111,7 +111,7 @@ export class Mailer implements AsyncDisposable {
       return rows;
     });
     for (const { kind, count, first } of sectionsIn(alerts)) {
-      const told = first.map(({ about, text }) => clean(`${about}: ${text}`));
+      const told = first.map(({ about, text }) => `${about}: ${text}`);
       logger.warn({ alert: kind, told }, titleOf({ kind, count }));
     }
   }
@@ -122,7 +122,7 @@ export class Mailer implements AsyncDisposable {
     try {
       await this.#deliver(mail);
     } catch (error) {
-      const text = describe(error);
+      const text = describe(error).slice(0, MAX_ERROR);
       if (text !== this.#lastTrouble)
         logger.warn({ mail: mail.id, error: text }, 'a mail was not sent; it waits');
       this.#lastTrouble = text;
