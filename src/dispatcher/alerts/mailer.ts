@@ -20,9 +20,9 @@ import { compose, titleOf } from './compose.ts';
 import { deliver } from './deliver.ts';
 import { heldBackOf, isMailDue } from './pace.ts';
 
-/** Longer than a mail may take with all its tries: nobody else is to send it meanwhile. */
-const LEASE_MS = 300_000;
-const SEND_MS = 240_000;
+/** Longer than we wait for a mail with all its tries: nobody else is to send it meanwhile. */
+const LEASE_MS = 90_000;
+const SEND_MS = 60_000;
 const RETRIES = 2;
 const STOP_MS = 3_000;
 const MOST_ALERTS = 20_000;
@@ -39,7 +39,8 @@ const MAX_ERROR = 500;
  * - Nothing is lost silently. What no mail can be sent for waits in the database; past `giveUpAfterMs` the next mail that
  *   goes says how many there were, and `mega alert list` shows them.
  * - A mail is sent twice only when its sender dies, or loses the database or the connection to the mail server, after
- *   the server took it and before that was written down; and then under the same message id.
+ *   the server took it and before that was written down, or when the server takes longer than a minute; and then under
+ *   the same message id.
  *
  * waiting → (gathered) a mail under way → sent, or (failed) under way until the next try → given up
  */
