@@ -124,3 +124,15 @@ export type AuditCheck = {
   done: boolean;
   broken: { id: number; reason: string } | null;
 };
+
+export type Alert = {
+  id: string;
+  kind: string;
+  about: string;
+  text: string;
+  raisedAt: string;
+  mail: 'waiting' | 'sent' | 'given_up' | 'none';
+  sentAt: string | null;
+  mailError: string | null;
+};
+export type SentMail = { messageId: string; to: string[]; server: string };

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { describe } from '../lib/errors.ts';
+import { addAlert } from './alert.ts';
 import { addApi } from './api.ts';
 import { addAudit } from './audit.ts';
 import { addCerts } from './certs.ts';
@@ -9,6 +10,7 @@ import { addFreeze } from './freeze.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
 import { addKeys } from './keys.ts';
+import { addMail } from './mail.ts';
 import { addPackage } from './package.ts';
 import { addPing } from './ping.ts';
 import { ownVersion } from './root.ts';
@@ -54,6 +56,7 @@ export function createProgram(room: Room): Command {
 const COMMANDS = [
   ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask, addFreeze],
   ...[addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
+  ...[addAlert, addMail],
 ];
 
 const HELP = `

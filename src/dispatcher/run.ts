@@ -7,6 +7,8 @@ import { plainWarnings } from '../lib/secure.ts';
 import { QUEUE } from '../lib/topology.ts';
 import { keyFromBase64 } from '../lib/trust/keys.ts';
 import { seeToAdmins } from './admins.ts';
+import { startAlerts } from './alerts/start.ts';
+import { Troubles } from './alerts/troubles.ts';
 import { serveCalls } from './api/server.ts';
 import { AuditBook } from './audit-book.ts';
 import { warnOfEnds } from './certificates.ts';
@@ -57,8 +59,9 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const watch = new MetadataWatch(context);
   await watch.step();
 
+  const troubles = new Troubles(context);
   const loop = (name: string, pauseMs: number, step: () => Promise<void>) =>
-    opened.use(new Loop(name, logger, pauseMs, step));
+    opened.use(new Loop(name, logger, pauseMs, troubles.watch(name, step)));
   opened.defer(() => confirmed.flush(0).catch(() => undefined));
   const publishing = loop('publish', POLL_MS, () => publishDue(context));
   driver.onReady = () => publishing.kick();
@@ -76,6 +79,7 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   loop('stray streams', STRAY_MS, () => deleteStray(context));
   loop('metadata', watchMs(config), () => watch.step());
   loop('certificates', CERTIFICATES_MS, () => warnOfEnds(context));
+  opened.use(startAlerts(context, { loop, troubles, steadyMs }));
   opened.use(serveCalls({ ...context, kick: () => publishing.kick(), steadyMs }));
   logger.info({ dispatcher: context.id }, 'the dispatcher is ready');
   return opened.move();
@@ -88,7 +92,8 @@ async function openContext(
   opened: AsyncDisposableStack,
 ): Promise<Context> {
   const { broker: url, ca, allowPlain } = config;
-  for (const line of plainWarnings([url, config.management, config.database])) logger.warn(line);
+  const mail = config.mail ? [config.mail.url] : [];
+  for (const line of plainWarnings([url, config.management, config.database, ...mail])) logger.warn(line);
   const db = opened.use(await openStore(config.database, ca));
   const connect = async (name: string) => {
     const broker = opened.use(await Broker.start({ url, ca, allowPlain, name, reconnectMs: 2_000 }));

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { codeOf, MegaError } from '../../lib/errors.ts';
 import { type Call, check } from '../../lib/messages.ts';
 import { type Audited, audited, auditRefusal } from '../audit.ts';
+import { alertFunctions } from './alerts.ts';
 import { apiTokenFunctions } from './api-tokens.ts';
 import { auditFunctions } from './audit.ts';
 import { callerOf, type Sender } from './callers.ts';
@@ -59,6 +60,7 @@ const all: Fn[] = [
   ...userFunctions,
   ...apiTokenFunctions,
   ...auditFunctions,
+  ...alertFunctions,
 ];
 
 /** Every function of the dispatcher, by name. */

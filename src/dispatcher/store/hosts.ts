@@ -95,7 +95,8 @@ export async function markHellos(db: Queryable, said: HelloSaid[]): Promise<void
 /** These processes said goodbye; a host on which another one runs by now is there. */
 export async function markGone(db: Queryable, gone: { host: string; boot: string }[]): Promise<void> {
   const statement = sql`
-    UPDATE hosts SET last_seen_at = UTC_TIMESTAMP(3), online = 0 WHERE id IN (?) AND boot IN (?)`;
+    UPDATE hosts SET last_seen_at = UTC_TIMESTAMP(3), left_at = UTC_TIMESTAMP(3), online = 0
+    WHERE id IN (?) AND boot IN (?)`;
   await db.run(statement, [gone.map((one) => one.host), gone.map((one) => one.boot)]);
 }
 
