@@ -8,6 +8,7 @@ import { EXIT_HELP, exitCodeOf } from './exit.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
 import { addKeys } from './keys.ts';
+import { addLogs } from './logs.ts';
 import { addPackage } from './package.ts';
 import { addPing } from './ping.ts';
 import { ownVersion } from './root.ts';
@@ -52,7 +53,7 @@ export function createProgram(room: Room): Command {
 
 const COMMANDS = [
   ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask],
-  ...[addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
+  ...[addLogs, addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
 ];
 
 const HELP = `

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { InputError } from './errors.ts';
 import type { Home } from './home.ts';
 import { identity } from './identity.ts';
+import { LEVELS } from './log-lines.ts';
 import { check } from './messages.ts';
 import { USER_NAME } from './people.ts';
 import { readCa, refusePlain } from './secure.ts';
@@ -113,6 +114,11 @@ const dispatcherConfig = z
     floodUnread: z.int().min(1).default(1_000),
     /** For how long it is cut off. */
     floodPauseMs: z.int().min(500).default(600_000),
+    /** For how long log lines of hosts are kept. */
+    logKeepMs: z
+      .int()
+      .min(1_000)
+      .default(14 * DAY_MS),
     logLevel: z.string().default('info'),
   })
   .refine((config) => config.streamKeepMs >= config.downloadLeaseMs, {
@@ -132,6 +138,12 @@ const agentFile = z.object({
   /** What this host reads of a package at most; 0 leaves it to the dispatcher. */
   maxDownloadBytesPerSecond: bytesPerSecond.default(0),
   logLevel: z.string().default('info'),
+  /** Of its own log, what it brings to the dispatcher; and how much of that may wait on its disk. */
+  shipLevel: z.enum(LEVELS).default('info'),
+  spoolBytes: z
+    .int()
+    .min(1 << 16)
+    .default(16 << 20),
 });
 export type AgentConfig = Readonly<z.infer<typeof agentFile> & { host: string; home: Home }>;
 

@@ -10,6 +10,7 @@ import { doctor } from './doctor.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
 import { hostFunctions } from './hosts.ts';
 import { jobFunctions } from './jobs.ts';
+import { logFunctions } from './logs.ts';
 import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
 import { secretFunctions } from './secrets.ts';
@@ -43,6 +44,7 @@ const all: Fn[] = [
   get_all_funcs,
   ...jobFunctions,
   ...hostFunctions,
+  ...logFunctions,
   ...metadataFunctions,
   ...packageFunctions,
   ...secretFunctions,
