@@ -53,9 +53,9 @@ describe('the spool of a host', () => {
     const at = join(folder, 'bound');
     const spool = new Spool(at, 3_500);
     for (let i = 1; i <= 5; i++) spool.put(uuidv7(), i, batch(`${i}`));
-    assert.equal(readdirSync(at).length, 3);
+    assert.equal(readdirSync(at).filter((name) => name.endsWith('.json')).length, 3);
     assert.equal(spool.first()?.body.toString().trim(), '3');
-    assert.equal(spool.dropped, 1 + 2);
+    assert.equal(new Spool(at, 3_500).dropped, 1 + 2);
   });
 
   test('that cannot write costs the lines, which are counted, and throws nothing', () => {
@@ -133,16 +133,16 @@ describe('log lines of a host', () => {
 
   test('that the broker did not take wait on disk, and come later, whole and in order', async () => {
     const task = uuidv7();
-    const words = Array.from({ length: 1_500 }, (_, i) => `line ${i}`);
+    const words = Array.from({ length: 1_000 }, (_, i) => `line ${i}`);
     {
       await using before = shipper('waits');
       for (const text of words) before.take(line(text, { task }));
     }
-    assert.ok(readdirSync(join(folder, 'waits')).length >= 8, 'nothing waits on disk');
+    assert.ok(readdirSync(join(folder, 'waits')).length > 4, 'nothing waits on disk');
     await using own = shipper('waits');
     await connected(own);
     own.take(line('and the last', { task }));
-    await until('all to be kept', async () => (await texts({ task, limit: 2_000 })).length === 1_501);
+    await until('all to be kept', async () => (await texts({ task, limit: 2_000 })).length === 1_001);
     const found = await logs({ task, limit: 2_000 });
     assert.deepEqual(
       found.toSorted((a, b) => a.id - b.id).map((one) => one.text),
@@ -161,10 +161,15 @@ describe('log lines of a host', () => {
     await connected(own);
     own.take(line('after', { task }));
     await until('the last to be kept', async () => (await texts({ task })).includes('after'));
-    const [missing] = await logs({ on: [host], grep: 'log lines are missing here' });
+    const words = / log lines are missing here: the host had no room for them$/;
+    const told = await logs({ on: [host], grep: 'log lines are missing here', level: 'warn' });
+    const missing = told.map(({ text }) => Number(text.replace(words, '')));
     const kept = (await texts({ task, limit: 2_000 })).length - 1;
-    assert.equal(missing?.level, 'warn');
-    assert.equal(missing?.text, `${2_000 - kept} log lines are missing here: the host had no room for them`);
+    assert.ok(kept < 1_000);
+    assert.equal(
+      missing.reduce((sum, lines) => sum + lines, kept),
+      2_000,
+    );
   });
 
   test('are kept once, however often they come, and cut where they are endless', async () => {
@@ -234,7 +239,7 @@ describe('log lines of a host', () => {
 
   test('go when they are old, a few at a time', async () => {
     const db = world().database();
-    const count = async () => (await logs({ limit: 2_000 })).length;
+    const count = async () => Number((await db.one<{ n: number }>('SELECT COUNT(*) AS n FROM logs'))?.n);
     const all = await count();
     assert.ok(all > 100);
     assert.equal(await removeLogs(db, 86_400_000, 100), false);

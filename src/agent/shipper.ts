@@ -39,6 +39,8 @@ export class Shipper {
   #broker: Broker | undefined;
   #clockOffsetMs = () => 0;
   #waiting: LogLine[] = [];
+  /** Lines for which there was no room in memory. */
+  #overflow = 0;
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
   #unconfirmed: Batch | undefined;
@@ -66,7 +68,7 @@ export class Shipper {
   /** Never throws, and returns at once. `at` is this host's clock. */
   take(line: LogLine): void {
     if (this.#waiting.length >= MAX_WAITING) {
-      this.#spool.dropped++;
+      this.#overflow++;
       return;
     }
     this.#waiting.push({ ...line, text: cutLine(line.text) });
@@ -138,8 +140,7 @@ export class Shipper {
   }
 
   #nextBatch(): Batch | undefined {
-    const { dropped } = this.#spool;
-    if (this.#waiting.length === 0 && dropped === 0) return undefined;
+    if (this.#waiting.length === 0 && this.#spool.dropped + this.#overflow === 0) return undefined;
     let bytes = 0;
     let count = 0;
     for (const line of this.#waiting.slice(0, MAX_LINES)) {
@@ -151,7 +152,8 @@ export class Shipper {
     const lines = this.#waiting
       .splice(0, count)
       .map((line) => ({ ...line, at: Math.max(0, line.at + offset) }));
-    this.#spool.dropped = 0;
+    const dropped = this.#spool.takeDropped() + this.#overflow;
+    this.#overflow = 0;
     const id = uuidv7();
     const body = encode({ kind: 'log', id, host: this.#options.host, lines, dropped });
     return { id, lines: lines.length + dropped, body };

@@ -48,13 +48,13 @@ export type LogPlace = { at: Date; id: number };
 
 const COLUMNS = sql`id, host_id AS host, at, kept_at AS keptAt, level, task_id AS task, script, text`;
 /** What the filter does not say is null, and the server drops it. */
-const WANTED = sql`(? = 0 OR host_id IN (?)) AND (? IS NULL OR task_id = ?) AND level >= ?
+const WANTED = sql`level >= ? AND (? = 0 OR host_id IN (?)) AND (? IS NULL OR task_id = ?)
   AND (? IS NULL OR at >= ?) AND (? IS NULL OR at < ?) AND (? IS NULL OR text LIKE ?)`;
 
 function valuesOf({ hosts, level, grep, ...rest }: LogFilter): Param[] {
   const [task, since, until] = [rest.task ?? null, rest.since ?? null, rest.until ?? null];
   const like = grep === undefined ? null : `%${grep.replace(/[\\%_]/g, '\\$&')}%`;
-  const which = [hosts === undefined ? 0 : 1, hosts ?? [''], task, task, numberOf(level)];
+  const which = [numberOf(level), hosts === undefined ? 0 : 1, hosts ?? [''], task, task];
   return [...which, since, since, until, until, like, like];
 }
 
