@@ -10,6 +10,7 @@ import { addFreeze } from './freeze.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
 import { addKeys } from './keys.ts';
+import { addLogs } from './logs.ts';
 import { addMail } from './mail.ts';
 import { addPackage } from './package.ts';
 import { addPing } from './ping.ts';
@@ -55,7 +56,7 @@ export function createProgram(room: Room): Command {
 
 const COMMANDS = [
   ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask, addFreeze],
-  ...[addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
+  ...[addLogs, addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
   ...[addAlert, addMail],
 ];
 

@@ -21,7 +21,7 @@ import { expireDue } from './expire.ts';
 import { Floods } from './floods.ts';
 import { Greetings } from './greetings.ts';
 import { Driver } from './jobs/drive.ts';
-import { watchLogs } from './logs.ts';
+import { LogKeeper, removeOldLogs } from './logs.ts';
 import { Loop } from './loop.ts';
 import { deleteStray, deleteUnread } from './packages/sweep.ts';
 import { People } from './people.ts';
@@ -42,6 +42,7 @@ const STRAY_MS = 3_600_000;
 const FLOODS_MS = 1_000;
 const SIGHTINGS_MS = 500;
 const CONFIRMED_MS = 300;
+const OLD_LOGS_MS = 60_000;
 const CERTIFICATES_MS = 12 * 3_600_000;
 
 /**
@@ -74,7 +75,8 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   loop('expire', EXPIRE_MS, () => expireDue(context, steadyMs()));
   const flooding = loop('floods', FLOODS_MS, () => floods.step());
   floods.onSuspicion = () => flooding.kick();
-  opened.use(watchLogs(context));
+  opened.use(new LogKeeper(context));
+  loop('old logs', OLD_LOGS_MS, () => removeOldLogs(context));
   loop('streams', Math.min(STREAMS_MS, config.streamKeepMs / 2), () => deleteUnread(context));
   loop('stray streams', STRAY_MS, () => deleteStray(context));
   loop('metadata', watchMs(config), () => watch.step());

@@ -33,6 +33,8 @@ export function homeAt(root: string) {
     /** A joining under way. */
     joining: at('state', 'join.json'),
     journal: at('state', 'journal.db'),
+    /** Log lines that the broker has not taken yet. */
+    spool: at('state', 'spool'),
     downloads: at('state', 'downloads'),
     trust: at('state', 'trust'),
     trial: at('state', 'trial'),

@@ -15,6 +15,7 @@ import { hostFunctions } from './hosts.ts';
 import { inventoryFunctions } from './inventory.ts';
 import { jobControlFunctions } from './job-controls.ts';
 import { jobFunctions } from './jobs.ts';
+import { logFunctions } from './logs.ts';
 import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
 import { secretFunctions } from './secrets.ts';
@@ -52,6 +53,7 @@ const all: Fn[] = [
   ...hostFunctions,
   ...holdFunctions,
   ...inventoryFunctions,
+  ...logFunctions,
   ...metadataFunctions,
   ...packageFunctions,
   ...secretFunctions,
