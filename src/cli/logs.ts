@@ -7,8 +7,9 @@ import { duration } from './duration.ts';
 import { EXIT, isUnavailable } from './exit.ts';
 import { withSender } from './session.ts';
 import { printJson } from './table.ts';
+import { hostsOf, mayTakeHosts } from './targets.ts';
 import { clean } from './text.ts';
-import { act, collect, example, JSON_FLAG, type Output, type Room, wholeNumber } from './world.ts';
+import { act, example, JSON_FLAG, type Output, type Room, wholeNumber } from './world.ts';
 
 type Line = {
   id: number;
@@ -41,7 +42,6 @@ export function addLogs(program: Command, room: Room): void {
   const logs = program
     .command('logs')
     .description('show what agents and their scripts wrote, in order of time')
-    .option('--on <hosts>', 'a host, a pattern such as "db-*", or all; may be given again', collect)
     .option('--task <id>', 'only what belongs to this task')
     .option('--level <level>', `only this level and graver ones: ${LEVELS.join(', ')}`, level)
     .option('--since <duration>', 'only the last 15m, 1h, 14d', duration, 3_600_000)
@@ -49,15 +49,16 @@ export function addLogs(program: Command, room: Room): void {
     .option('--limit <number>', 'how many at most, the latest ones', wholeNumber(1, 100_000), 1_000)
     .option('-f, --follow', 'go on with what comes, until Ctrl-C')
     .option(...JSON_FLAG);
-  logs.action(
-    act<LogsOptions>(room, (options) =>
-      withSender(options, async (call) => {
+  mayTakeHosts(logs).action(
+    act<LogsOptions>(room, async (given) => {
+      const options = { ...given, ...(given.on ? { on: await hostsOf(given) } : {}) };
+      return withSender(options, async (call) => {
         const lines = await latest(call, options);
         if (options.json && !options.follow) printJson(room.out, lines);
         else for (const one of lines) print(room.out, one, options);
         return options.follow ? follow(room, call, options, lines) : EXIT.good;
-      }),
-    ),
+      });
+    }),
   );
   example(logs, "mega logs --on 'db-*' --since 15m --level warn", 'mega logs --grep backup -f');
 }

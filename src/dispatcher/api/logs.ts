@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { LEVELS } from '../../lib/log-lines.ts';
-import { selectHosts } from '../jobs.ts';
 import { allHosts } from '../store/hosts.ts';
 import { type LogFilter, type LogRow, listLogs, newLogs } from '../store/logs.ts';
+import { selectHosts } from '../targets.ts';
 import { fn, type Room, VIEWER } from './function.ts';
+import { on } from './on.ts';
 
 /** Characters of all lines of one answer. */
 const MAX_ANSWER = 250_000;
@@ -35,9 +36,9 @@ function fitting(rows: LogRow[]): LogRow[] {
   return end < 0 ? rows : rows.slice(0, Math.max(1, end));
 }
 
-async function hostsOf(room: Room, on: string[] | undefined): Promise<string[] | undefined> {
-  if (on === undefined || on.includes('all')) return undefined;
-  return selectHosts(await allHosts(room.db), on).map((host) => host.id);
+async function hostsOf(room: Room, terms: string[] | undefined): Promise<string[] | undefined> {
+  if (terms === undefined) return undefined;
+  return selectHosts(await allHosts(room.db), terms).map((host) => host.id);
 }
 
 export const logFunctions = [
@@ -47,7 +48,7 @@ export const logFunctions = [
     callers: VIEWER,
     effect: 'reads',
     input: z.object({
-      on: z.array(z.string().min(1).max(200)).min(1).max(10_000).optional(),
+      on: on.optional(),
       task: z.uuid().optional(),
       level: z.enum(LEVELS).default('trace'),
       since: time.optional(),
@@ -58,9 +59,9 @@ export const logFunctions = [
       limit: z.int().min(1).max(MOST).default(200),
     }),
     output: lines,
-    handler: async (room, { on, before, keptFrom, ...given }) => {
+    handler: async (room, { before, keptFrom, ...given }) => {
       const { task, since, until, grep } = given;
-      const filter: LogFilter = { ...given, task, since, until, grep, hosts: await hostsOf(room, on) };
+      const filter: LogFilter = { ...given, task, since, until, grep, hosts: await hostsOf(room, given.on) };
       if (keptFrom) return fitting(await newLogs(room.db, filter, keptFrom)).map(told);
       const rows = await listLogs(room.db, filter, before);
       return fitting(rows.reverse()).reverse().map(told);
