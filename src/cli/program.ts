@@ -15,12 +15,14 @@ import { addMail } from './mail.ts';
 import { addPackage } from './package.ts';
 import { addPing } from './ping.ts';
 import { ownVersion } from './root.ts';
+import { addSchedule } from './schedule.ts';
 import { addSetup } from './setup.ts';
 import { addTask } from './task.ts';
 import { clean } from './text.ts';
 import { addToken } from './token.ts';
 import { addUpgrade } from './upgrade.ts';
 import { addUser } from './user.ts';
+import { addWindow } from './window.ts';
 import { number, type Room, type World } from './world.ts';
 
 /** Runs one command to its end and returns the exit code; errors become one line on `err`. */
@@ -56,6 +58,7 @@ export function createProgram(room: Room): Command {
 
 const COMMANDS = [
   ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask, addFreeze],
+  ...[addSchedule, addWindow],
   ...[addLogs, addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
   ...[addAlert, addMail],
 ];

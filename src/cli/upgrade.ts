@@ -2,13 +2,16 @@ import type { Command } from 'commander';
 import { EXIT } from './exit.ts';
 import { addLimitOptions, type LimitOptions, limitsOf } from './job/limits.ts';
 import { tellHowToGoOn, watchJob } from './job/watch.ts';
+import { AT_HELP, type ScheduleOnce, scheduleOnce } from './schedule/once.ts';
+import { ZONE_HELP } from './schedule/timing.ts';
 import { callSurely, withSender } from './session.ts';
 import { printJson } from './table.ts';
 import { type HostsOptions, hostsOf, hostsOption } from './targets.ts';
 import { act, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
 type UpgradeOptions = LimitOptions &
-  HostsOptions & {
+  HostsOptions &
+  ScheduleOnce & {
     to?: string;
     watch: boolean;
     allowDowngrade?: true;
@@ -27,6 +30,8 @@ export function addUpgrade(program: Command, room: Room): void {
     )
     .option('--to <version>', 'the version (default: the newest that is published)')
     .option('--allow-downgrade', 'take hosts that run a newer version back to this one, too')
+    .option('--at <time>', AT_HELP)
+    .option('--zone <zone>', ZONE_HELP)
     .option('--watch', 'watch until the job has ended (the default)', true)
     .option('--no-watch', 'only make the job')
     .option(
@@ -39,8 +44,10 @@ export function addUpgrade(program: Command, room: Room): void {
     .option(...JSON_FLAG);
   addLimitOptions(hostsOption(upgrade)).action(
     act<UpgradeOptions>(room, async (options) => {
-      const request = requestOf(options, await hostsOf(options));
+      const request = await upgradeRequest(options);
       return withSender(options, async (call) => {
+        const about = { fn: 'client_upgrade', args: request };
+        if (options.at !== undefined) return scheduleOnce(room, call, options, about);
         const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', request);
         if (options.watch) {
           if (!options.json) room.out.write(`job ${job}\n`);
@@ -58,10 +65,13 @@ export function addUpgrade(program: Command, room: Room): void {
     'mega upgrade --to 1.1.0 --on all',
     "mega upgrade --to 1.1.0 --on db-01 --on 'web-*' --no-watch",
     'mega upgrade --on all --waves 1,5%,100% --pause-between approve --max-concurrency 50',
+    "mega upgrade --to 1.1.0 --on all --at '2026-12-01 02:00 Asia/Shanghai'",
   );
 }
 
-function requestOf(options: UpgradeOptions, on: string[]): object {
+/** What the dispatcher's `client_upgrade` takes. */
+export async function upgradeRequest(options: UpgradeOptions): Promise<object> {
+  const on = await hostsOf(options);
   const { to, allowDowngrade: downgrade, trialSeconds, trialStarts, trialHangSeconds } = options;
   const trial = { seconds: trialSeconds, starts: trialStarts, hangSeconds: trialHangSeconds };
   return { to, on, trial, downgrade, limits: limitsOf(options) }; // JSON drops what was not given

@@ -26,6 +26,7 @@ import { Loop } from './loop.ts';
 import { deleteStray, deleteUnread } from './packages/sweep.ts';
 import { People } from './people.ts';
 import { publishDue } from './publish.ts';
+import { fireDue, forgetOld } from './schedules/fire.ts';
 import { Sightings } from './sightings.ts';
 import { makeSlots } from './store/downloads.ts';
 import { openStore } from './store/open.ts';
@@ -43,6 +44,8 @@ const FLOODS_MS = 1_000;
 const SIGHTINGS_MS = 500;
 const CONFIRMED_MS = 300;
 const OLD_LOGS_MS = 60_000;
+const SCHEDULES_MS = 1_000;
+const FIRINGS_MS = 3_600_000;
 const CERTIFICATES_MS = 12 * 3_600_000;
 
 /**
@@ -82,7 +85,10 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   loop('metadata', watchMs(config), () => watch.step());
   loop('certificates', CERTIFICATES_MS, () => warnOfEnds(context));
   opened.use(startAlerts(context, { loop, troubles, steadyMs }));
-  opened.use(serveCalls({ ...context, kick: () => publishing.kick(), steadyMs }));
+  const room = { ...context, kick: () => publishing.kick(), steadyMs };
+  loop('schedules', SCHEDULES_MS, () => fireDue(room));
+  loop('old firings', FIRINGS_MS, () => forgetOld(room));
+  opened.use(serveCalls(room));
   logger.info({ dispatcher: context.id }, 'the dispatcher is ready');
   return opened.move();
 }

@@ -20,9 +20,9 @@ export function addRotate(host: Command, room: Room): void {
     .option(...JSON_FLAG);
   mayTakeHosts(rotate).action(
     act<RotateOptions, [string[]]>(room, async (options, hosts) => {
-      const on = await hostsOf(options, hosts);
+      const request = await rotateRequest(options, hosts);
       return withSender(options, async (call) => {
-        const { job } = await callSurely<{ job: string }>(call, 'rotate_secret', { on });
+        const { job } = await callSurely<{ job: string }>(call, 'rotate_secret', request);
         if (options.watch) return awaitJob(room, call, job, options);
         if (options.json) printJson(room.out, { job });
         else room.out.write(`job ${job}\n`);
@@ -32,4 +32,9 @@ export function addRotate(host: Command, room: Room): void {
     }),
   );
   example(rotate, 'mega host rotate db-01', 'mega host rotate --on all --no-watch');
+}
+
+/** What the dispatcher's `rotate_secret` takes. */
+export async function rotateRequest(options: HostsOptions, hosts: string[]): Promise<object> {
+  return { on: await hostsOf(options, hosts) };
 }

@@ -18,10 +18,12 @@ import { jobFunctions } from './jobs.ts';
 import { logFunctions } from './logs.ts';
 import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
+import { scheduleFunctions } from './schedules.ts';
 import { secretFunctions } from './secrets.ts';
 import { taskFunctions } from './tasks.ts';
 import { tokenFunctions } from './tokens.ts';
 import { userFunctions } from './users.ts';
+import { windowFunctions } from './windows.ts';
 
 const get_all_funcs = fn({
   name: 'get_all_funcs',
@@ -56,10 +58,12 @@ const all: Fn[] = [
   ...logFunctions,
   ...metadataFunctions,
   ...packageFunctions,
+  ...scheduleFunctions(() => functions),
   ...secretFunctions,
   ...taskFunctions,
   ...tokenFunctions,
   ...userFunctions,
+  ...windowFunctions,
   ...apiTokenFunctions,
   ...auditFunctions,
   ...alertFunctions,

@@ -29,6 +29,7 @@ export const secretFunctions = [
     help: 'Lets hosts exchange their secrets in the broker; those that are away do it when they come back.',
     callers: OPERATOR,
     effect: 'changes',
+    makesJob: true,
     input: z.object({ on, limits: limitsWanted }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {
