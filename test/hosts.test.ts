@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { AgentProcess } from '../dev/world/agent.ts';
 import { until } from '../dev/world/until.ts';
 import type { Host } from '../src/cli/answers.ts';
-import { setFacts } from '../src/dispatcher/store/inventory.ts';
+import { setFacts } from '../src/dispatcher/store/facts.ts';
 import { mega } from './support/cli.ts';
 import { addCheck, exitOf, outcomeOf } from './support/orders.ts';
 import { ended, type TaskView, tasksOf, told, upgrade, useWorld } from './support/world.ts';

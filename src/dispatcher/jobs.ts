@@ -5,7 +5,7 @@ import type { Context } from './context.ts';
 import { allHosts, type HostRow } from './store/hosts.ts';
 import { addJob, hostsMoving, type NewTask } from './store/jobs.ts';
 import { listPackages, type PackageRow, type ReleaseRow } from './store/packages.ts';
-import { selectHosts } from './targets.ts';
+import { selectHosts, targetText } from './targets.ts';
 import { isSigned, requireMinimum } from './trust/signed.ts';
 
 export type Asked = { by: string; key: string };
@@ -141,7 +141,7 @@ async function start(context: Context, plan: Plan, on: string[], { by, key }: As
   const job = {
     ...plan,
     id: uuidv7(),
-    target: on.join(' '),
+    target: targetText(on),
     by,
     callKey: `${by}:${key}`,
     deadlineMs: plan.deadlineMs ?? config.taskDeadlineMs,

@@ -21,8 +21,11 @@ export type DueTask = {
 
 const LEASE_MS = 30_000;
 
-/** A task `t` may be sent to its host `h`: it is online; and nobody holds it, or it is only asked whether it is there. */
-export const MAY_BE_SENT = sql`h.online = 1 AND (t.type = 'ping' OR ${HELD} = 0)`;
+/**
+ * Whether an order of the task `t` may be sent to its host `h` now: it is online, and nobody holds it, or it is only asked
+ * whether it is there.
+ */
+export const SENDABLE = sql`h.online = 1 AND (t.type = 'ping' OR ${HELD} = 0)`;
 
 /**
  * Pending tasks of hosts that are online and not held, each claimed, oldest first; and the last that was looked at, to go on `after`
@@ -37,7 +40,7 @@ export async function claimPending(
   const candidates = await db.query<{ id: string }>(
     sql`
       SELECT t.id FROM tasks t JOIN hosts h ON h.id = t.host_id
-      WHERE t.state = 'pending' AND t.id > ? AND ${MAY_BE_SENT} AND t.deadline_at > UTC_TIMESTAMP(3)
+      WHERE t.state = 'pending' AND t.id > ? AND ${SENDABLE} AND t.deadline_at > UTC_TIMESTAMP(3)
         AND (t.lease_until IS NULL OR t.lease_until < UTC_TIMESTAMP(3))
       ORDER BY t.id LIMIT ?`,
     [after, limit],
