@@ -54,8 +54,10 @@ function meantBy<T extends TargetHost>(terms: Term[], hosts: T[]): T[] {
   const fitting = ({ conditions }: Term): T[] => {
     const [only] = conditions;
     // Of ten thousand names each is looked up once.
-    if (conditions.length === 1 && only?.is === 'name' && !isGlob(only.pattern))
-      return [byId.get(only.pattern) ?? []].flat();
+    if (conditions.length === 1 && only?.is === 'name' && !isGlob(only.pattern)) {
+      const named = byId.get(only.pattern);
+      return named ? [named] : [];
+    }
     return hosts.filter((host) => conditions.every((one) => holds(one, host)));
   };
   const naming = terms.filter((term) => !term.takesAway);
