@@ -6,8 +6,8 @@ import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { AgentProcess } from '../dev/world/agent.ts';
 import { until } from '../dev/world/until.ts';
-import type { Host } from '../src/cli/answers.ts';
-import { setFacts } from '../src/dispatcher/store/inventory.ts';
+import type { AuditedCall, Host } from '../src/cli/answers.ts';
+import { setFacts } from '../src/dispatcher/store/facts.ts';
 import { mega } from './support/cli.ts';
 import { addCheck, exitOf, outcomeOf } from './support/orders.ts';
 import { ended, type TaskView, tasksOf, told, upgrade, useWorld } from './support/world.ts';
@@ -17,7 +17,7 @@ const SELDOM_MS = 600_000;
 
 const world = useWorld({ dispatcher: { offlineAfterMs: 2 * SELDOM_MS } });
 
-describe('the inventory', { timeout: 60_000 }, () => {
+describe('the inventory', { timeout: 120_000 }, () => {
   const ids = ['db-01', 'db-02', 'web-1'];
   const settings = () => ({ ...process.env, MEGA_CONFIG: world().operatorConfig });
   before(async () => {
@@ -208,15 +208,19 @@ describe('a host that is held', { timeout: 120_000 }, () => {
     assert.match(await world().mega('host', 'show', often.id), why);
     const [listed] = await world().json<Host[]>('host', 'list', '--on', 'status=held');
     assert.deepEqual([listed?.id, listed?.hold?.reason], [often.id, 'moving house']);
-    const ended1 = await world().mega('host', 'unhold', '--on', 'status=held');
-    assert.equal(ended1, '1 host, 1 of them no longer held\n');
+    const [audited] = await world().call<AuditedCall[]>('get_all_audit', { fn: 'hold_server' });
+    assert.deepEqual([audited?.target, audited?.hosts, audited?.outcome], [often.id, 1, 'ok']);
+    const released = await world().mega('host', 'unhold', '--on', 'status=held');
+    assert.equal(released, '1 host, 1 of them no longer held\n');
     assert.equal(told((await ended(world(), job)).get(often.id)), 'succeeded  1.0.0');
   });
 
   test('is so until the time that was said, and then no more, without anybody’s doing', async () => {
-    await world().call('hold_server', { on: [often.id], reason: 'for a moment', forMs: 2_500 });
+    await world().call('hold_server', { on: [often.id], reason: 'for an hour', forMs: 3_600_000 });
     const job = await rotate(often);
     await waits(job, often);
+    const later = 'UPDATE hosts SET held_until = held_until - INTERVAL 1 HOUR WHERE id = ?';
+    await world().database().run(later, [often.id]);
     assert.equal(told((await ended(world(), job)).get(often.id)), 'succeeded  1.0.0');
     assert.equal((await hostOf(often)).hold, null);
     assert.equal(await world().mega('host', 'unhold', often.id), '1 host, 0 of them no longer held\n');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { matchesGlob } from '../src/dispatcher/targets/glob.ts';
-import { selectHosts, type TargetHost } from '../src/dispatcher/targets.ts';
+import { hostsMeant, selectHosts, type TargetHost, targetText } from '../src/dispatcher/targets.ts';
 import { InputError } from '../src/lib/errors.ts';
 import { changedLabels } from '../src/lib/labels.ts';
 
@@ -135,6 +135,19 @@ describe('a target', () => {
   test('of an empty fleet is no error where it names nobody', () => {
     assert.deepEqual(selectHosts([], ['all']), []);
     assert.deepEqual(selectHosts([], ['version<1.4', 'status=held']), []);
+  });
+
+  test('that stands for long goes on to mean the others when one of them is gone', () => {
+    const meant = (...on: string[]) => hostsMeant(fleet, on).map((one) => one.id);
+    assert.deepEqual(meant('gone-1', 'mysql-*', 'rack=7', 'role=replica'), ['db-02', 'db-03']);
+    assert.deepEqual(meant('gone-1'), []);
+    assert.throws(() => meant('role='), /lacks a name or a value/);
+  });
+
+  test('of many names is told in one line', () => {
+    assert.equal(targetText(['db-*', '!db-01']), 'db-* !db-01');
+    const many = Array.from({ length: 10_000 }, (_, i) => `host-${i}`);
+    assert.match(targetText(many), /^host-0 .* host-99 and 9900 more$/);
   });
 
   test('finds nothing in what every object has', () => {

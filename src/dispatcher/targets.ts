@@ -22,21 +22,48 @@ export type TargetHost = Pick<
 
 /** The hosts that are meant, in their order. Errors: `bad_target`, `unknown_host`, `unknown_label`, `unknown_fact`. */
 export function selectHosts<T extends TargetHost>(hosts: T[], on: string[]): T[] {
-  const terms = on.map(parseTerm);
-  if (terms.length === 0) throw bad('', 'no host is named');
+  const terms = parseAll(on);
+  const ids = new Set(hosts.map((host) => host.id));
+  for (const condition of terms.flatMap((term) => term.conditions)) requireKnown(condition, hosts, ids);
+  return meantBy(terms, hosts);
+}
+
+/**
+ * The same for what stands for long, such as a maintenance window: it may be there before the first of its hosts, and
+ * one of them may go; what is not there means nobody then, and all else means what it did. Error: `bad_target`.
+ */
+export function hostsMeant<T extends TargetHost>(hosts: T[], on: string[]): T[] {
+  return meantBy(parseAll(on), hosts);
+}
+
+/** For people, in one line: of thousands, the first. */
+export function targetText(on: string[]): string {
+  const first = on.slice(0, MOST_TOLD).join(' ');
+  return on.length <= MOST_TOLD ? first : `${first} and ${on.length - MOST_TOLD} more`;
+}
+
+const MOST_TOLD = 100;
+
+function parseAll(on: string[]): Term[] {
+  if (on.length === 0) throw bad('', 'no host is named');
+  return on.map(parseTerm);
+}
+
+function meantBy<T extends TargetHost>(terms: Term[], hosts: T[]): T[] {
   const byId = new Map(hosts.map((host) => [host.id, host]));
-  const meantBy = (term: Term): T[] => {
-    for (const condition of term.conditions) requireKnown(condition, hosts, byId);
-    const [only] = term.conditions;
+  const fitting = ({ conditions }: Term): T[] => {
+    const [only] = conditions;
     // Of ten thousand names each is looked up once.
-    if (term.conditions.length === 1 && only?.is === 'name' && !isGlob(only.pattern))
-      return [byId.get(only.pattern)!];
-    return hosts.filter((host) => term.conditions.every((one) => holds(one, host)));
+    if (conditions.length === 1 && only?.is === 'name' && !isGlob(only.pattern)) {
+      const named = byId.get(only.pattern);
+      return named ? [named] : [];
+    }
+    return hosts.filter((host) => conditions.every((one) => holds(one, host)));
   };
   const naming = terms.filter((term) => !term.takesAway);
-  const meant = new Set(naming.length === 0 ? hosts : naming.flatMap(meantBy));
+  const meant = new Set(naming.length === 0 ? hosts : naming.flatMap(fitting));
   for (const term of terms.filter((one) => one.takesAway))
-    for (const host of meantBy(term)) meant.delete(host);
+    for (const host of fitting(term)) meant.delete(host);
   return hosts.filter((host) => meant.has(host));
 }
 
@@ -105,14 +132,14 @@ function factOf(facts: unknown, name: string): (string | number | boolean)[] {
 const isPlain = (value: unknown): value is string | number | boolean =>
   ['string', 'number', 'boolean'].includes(typeof value);
 
-function requireKnown(condition: Condition, hosts: TargetHost[], byId: ReadonlyMap<string, TargetHost>) {
-  if (condition.is === 'name') requireHost(condition.pattern, byId);
+function requireKnown(condition: Condition, hosts: TargetHost[], ids: ReadonlySet<string>): void {
+  if (condition.is === 'name') requireHost(condition.pattern, ids);
   if (condition.is === 'label' || condition.is === 'fact') requireValue(condition, hosts);
 }
 
-function requireHost(pattern: string, hosts: ReadonlyMap<string, TargetHost>): void {
-  if (hosts.has(pattern)) return;
-  if (isGlob(pattern) && [...hosts.keys()].some((id) => matchesGlob(id, pattern))) return;
+function requireHost(pattern: string, ids: ReadonlySet<string>): void {
+  if (ids.has(pattern)) return;
+  if (isGlob(pattern) && [...ids].some((id) => matchesGlob(id, pattern))) return;
   const what = isGlob(pattern) ? 'no host matches' : 'no host is called';
   throw new InputError('unknown_host', `${what} "${pattern}"; mega host list shows all`);
 }

@@ -1,10 +1,9 @@
 import type { Queryable } from '../lib/conn.ts';
-import { codeOf } from '../lib/errors.ts';
 import { isOpen, nextChange, readWindow } from '../lib/when/window.ts';
 import type { DrivenJob } from './store/driving.ts';
 import { allHosts } from './store/hosts.ts';
 import { listWindows, type WindowRow } from './store/windows.ts';
-import { selectHosts } from './targets.ts';
+import { hostsMeant } from './targets.ts';
 
 /**
  * When work may begin on which hosts.
@@ -24,7 +23,7 @@ export type Openness = {
 /** Pings change nothing, and ask whether a host is there now. */
 export const keepsWindows = (type: string) => type !== 'ping';
 
-/** The names of the windows that the host of each task keeps, by host, with commas between them; those that keep none are left out. */
+/** A window may be there before the first of its hosts, and after the last. The names of the windows that the host of each task keeps, by host, with commas between them; those that keep none are left out. */
 export async function windowsOf(db: Queryable, tasks: { host: string }[]): Promise<Map<string, string>> {
   const windows = await listWindows(db);
   if (windows.length === 0) return new Map();
@@ -32,18 +31,9 @@ export async function windowsOf(db: Queryable, tasks: { host: string }[]): Promi
   const wanted = new Set(tasks.map((task) => task.host));
   const kept = new Map<string, string[]>();
   for (const { name, on } of windows)
-    for (const { id } of keepers(all, on)) if (wanted.has(id)) kept.set(id, [...(kept.get(id) ?? []), name]);
+    for (const { id } of hostsMeant(all, on))
+      if (wanted.has(id)) kept.set(id, [...(kept.get(id) ?? []), name]);
   return new Map([...kept].map(([id, names]) => [id, names.join(',')]));
-}
-
-/** A window may be there before the first of its hosts. */
-export function keepers<T extends Parameters<typeof selectHosts>[0][number]>(hosts: T[], on: string[]): T[] {
-  try {
-    return selectHosts(hosts, on);
-  } catch (error) {
-    if (codeOf(error).startsWith('unknown_')) return [];
-    throw error;
-  }
 }
 
 /** Pure. */

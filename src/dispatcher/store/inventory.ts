@@ -45,8 +45,3 @@ export async function setAllLabels(db: Queryable, entries: Pick<Entry, 'id' | 'l
     await db.run(statement, [...values, batch.map((one) => one.id)]);
   }
 }
-
-/** What the host has told of itself, as a whole; the caller bounds its size. */
-export async function setFacts(db: Queryable, host: string, facts: Record<string, unknown>): Promise<void> {
-  await db.run(sql`UPDATE hosts SET facts = ? WHERE id = ?`, [JSON.stringify(facts), host]);
-}
