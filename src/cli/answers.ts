@@ -9,6 +9,8 @@ export type Host = {
   labels: Record<string, string>;
   cutOffUntil: string | null;
   cutOffReason: string | null;
+  hold: { by: string; reason: string; until: string | null } | null;
+  ownerHold: string | null;
 };
 
 export type Job = {
@@ -123,6 +125,17 @@ export type AuditCheck = {
   broken: { id: number; reason: string } | null;
 };
 
+export type Alert = {
+  id: string;
+  kind: string;
+  about: string;
+  text: string;
+  raisedAt: string;
+  mail: 'waiting' | 'sent' | 'given_up' | 'none';
+  sentAt: string | null;
+  mailError: string | null;
+};
+export type SentMail = { messageId: string; to: string[]; server: string };
 export type DueTime = { at: string; local: string; note: string | null };
 export type Firing = { dueAt: string; state: string; job: string | null; reason: string | null };
 export type Schedule = {

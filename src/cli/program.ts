@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { describe } from '../lib/errors.ts';
+import { addAlert } from './alert.ts';
 import { addApi } from './api.ts';
 import { addAudit } from './audit.ts';
 import { addCerts } from './certs.ts';
@@ -9,6 +10,8 @@ import { addFreeze } from './freeze.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
 import { addKeys } from './keys.ts';
+import { addLogs } from './logs.ts';
+import { addMail } from './mail.ts';
 import { addPackage } from './package.ts';
 import { addPing } from './ping.ts';
 import { ownVersion } from './root.ts';
@@ -56,7 +59,8 @@ export function createProgram(room: Room): Command {
 const COMMANDS = [
   ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask, addFreeze],
   ...[addSchedule, addWindow],
-  ...[addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
+  ...[addLogs, addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
+  ...[addAlert, addMail],
 ];
 
 const HELP = `

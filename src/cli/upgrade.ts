@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import type { Call } from '../lib/sender.ts';
 import { EXIT } from './exit.ts';
 import { addLimitOptions, type LimitOptions, limitsOf } from './job/limits.ts';
 import { tellHowToGoOn, watchJob } from './job/watch.ts';
@@ -7,12 +6,13 @@ import { AT_HELP, type ScheduleOnce, scheduleOnce } from './schedule/once.ts';
 import { ZONE_HELP } from './schedule/timing.ts';
 import { callSurely, withSender } from './session.ts';
 import { printJson } from './table.ts';
-import { act, collect, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
+import { type HostsOptions, hostsOf, hostsOption } from './targets.ts';
+import { act, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
 type UpgradeOptions = LimitOptions &
+  HostsOptions &
   ScheduleOnce & {
     to?: string;
-    on: string[];
     watch: boolean;
     allowDowngrade?: true;
     trialSeconds?: number;
@@ -29,7 +29,6 @@ export function addUpgrade(program: Command, room: Room): void {
       'upgrade hosts to a published version, and watch; more than 10 hosts go in waves of 1, 10% and 100%, and pause past 10% of errors, unless --waves says otherwise (--waves 100%: all at once)',
     )
     .option('--to <version>', 'the version (default: the newest that is published)')
-    .requiredOption('--on <hosts>', 'a host, a pattern such as "db-*", or all; may be given again', collect)
     .option('--allow-downgrade', 'take hosts that run a newer version back to this one, too')
     .option('--at <time>', AT_HELP)
     .option('--zone <zone>', ZONE_HELP)
@@ -43,12 +42,14 @@ export function addUpgrade(program: Command, room: Room): void {
     .option('--trial-starts <number>', 'how often it may be started meanwhile', wholeNumber(1, 20))
     .option('--trial-hang-seconds <number>', 'how long it may give no sign of life', wholeNumber(3, 3600))
     .option(...JSON_FLAG);
-  addLimitOptions(upgrade);
-  upgrade.action(
-    act<UpgradeOptions>(room, (options) =>
-      withSender(options, async (call) => {
-        if (options.at !== undefined || options.zone !== undefined) return upgradeLater(room, call, options);
-        const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', upgradeRequest(options));
+  addLimitOptions(hostsOption(upgrade)).action(
+    act<UpgradeOptions>(room, async (options) => {
+      const request = await upgradeRequest(options);
+      return withSender(options, async (call) => {
+        const about = { fn: 'client_upgrade', args: request };
+        if (options.at !== undefined || options.zone !== undefined)
+          return scheduleOnce(room, call, options, about);
+        const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', request);
         if (options.watch) {
           if (!options.json) room.out.write(`job ${job}\n`);
           return watchJob(room, call, job, options);
@@ -57,8 +58,8 @@ export function addUpgrade(program: Command, room: Room): void {
         else room.out.write(`job ${job}\n`);
         tellHowToGoOn(room.err, job);
         return EXIT.good;
-      }),
-    ),
+      });
+    }),
   );
   example(
     upgrade,
@@ -69,13 +70,10 @@ export function addUpgrade(program: Command, room: Room): void {
   );
 }
 
-function upgradeLater(room: Room, call: Call, options: UpgradeOptions): Promise<number> {
-  return scheduleOnce(room, call, options, { fn: 'client_upgrade', args: upgradeRequest(options) });
-}
-
 /** What the dispatcher's `client_upgrade` takes. */
-export function upgradeRequest(options: UpgradeOptions): object {
-  const { to, on, allowDowngrade: downgrade, trialSeconds, trialStarts, trialHangSeconds } = options;
+export async function upgradeRequest(options: UpgradeOptions): Promise<object> {
+  const on = await hostsOf(options);
+  const { to, allowDowngrade: downgrade, trialSeconds, trialStarts, trialHangSeconds } = options;
   const trial = { seconds: trialSeconds, starts: trialStarts, hangSeconds: trialHangSeconds };
   return { to, on, trial, downgrade, limits: limitsOf(options) }; // JSON drops what was not given
 }

@@ -1,11 +1,10 @@
 import type { Queryable } from '../lib/conn.ts';
-import { codeOf } from '../lib/errors.ts';
 import { isOpen, nextChange, readWindow } from '../lib/when/window.ts';
 import type { DrivenJob } from './store/driving.ts';
-import { allHosts, type HostRow } from './store/hosts.ts';
+import { allHosts } from './store/hosts.ts';
 import { databaseNow } from './store/server.ts';
 import { listWindows, type WindowRow } from './store/windows.ts';
-import { selectHosts } from './targets.ts';
+import { hostsMeant } from './targets.ts';
 
 /**
  * When work may begin on which hosts.
@@ -23,14 +22,14 @@ export const keepsWindows = (type: string) => type !== 'ping';
 /** The windows that a host keeps: their names with commas between them, and whether it may begin now. */
 export type Kept = { names: string; open: boolean };
 
-/** By host; those that keep none are left out. */
+/** By host; those that keep none are left out. A window may be there before the first of its hosts, and after the last. */
 export async function windowsOf(db: Queryable, tasks: { host: string }[]): Promise<Map<string, Kept>> {
   const windows = await listWindows(db);
   if (windows.length === 0) return new Map();
   const openness = opennessOf(windows, await databaseNow(db));
   const all = await allHosts(db);
   const kept = new Map<string, string[]>(tasks.map(({ host }) => [host, []]));
-  for (const { name, on } of windows) for (const { id } of keepers(all, on)) kept.get(id)?.push(name);
+  for (const { name, on } of windows) for (const { id } of hostsMeant(all, on)) kept.get(id)?.push(name);
   const keeping = [...kept].filter(([, names]) => names.length > 0);
   return new Map(
     keeping.map(([host, each]) => {
@@ -38,16 +37,6 @@ export async function windowsOf(db: Queryable, tasks: { host: string }[]): Promi
       return [host, { names, open: mayBegin(names, openness) }];
     }),
   );
-}
-
-/** A window may be there before the first of its hosts. */
-export function keepers(hosts: HostRow[], on: string[]): HostRow[] {
-  try {
-    return selectHosts(hosts, on);
-  } catch (error) {
-    if (codeOf(error).startsWith('unknown_')) return [];
-    throw error;
-  }
 }
 
 /** Pure. */

@@ -8,12 +8,15 @@ import type { Room } from '../world.ts';
 
 /** The commands that make jobs, each with the call that it stands for. */
 export type Request = { fn: string; args: object };
-type Reader = (command: Command) => Request;
+type Reader = (command: Command) => Promise<Request>;
 
 const READERS: Record<string, Reader> = {
-  upgrade: (command) => ({ fn: 'client_upgrade', args: upgradeRequest(command.opts()) }),
-  ping: (command) => ({ fn: 'ping', args: pingRequest(command.opts()) }),
-  'host rotate': (command) => ({ fn: 'rotate_secret', args: rotateRequest(command.opts(), command.args) }),
+  upgrade: async (command) => ({ fn: 'client_upgrade', args: await upgradeRequest(command.opts()) }),
+  ping: async (command) => ({ fn: 'ping', args: await pingRequest(command.opts()) }),
+  'host rotate': async (command) => ({
+    fn: 'rotate_secret',
+    args: await rotateRequest(command.opts(), command.args),
+  }),
 };
 
 /**
@@ -25,8 +28,8 @@ export async function requestOf(words: string[], room: Room): Promise<Request> {
   const program = commandsThatMakeJobs(room);
   for (const [name, read] of Object.entries(READERS)) {
     const command = named(program, name.split(' '));
-    command.action(() => {
-      found = read(command);
+    command.action(async () => {
+      found = await read(command);
     });
   }
   try {

@@ -8,11 +8,11 @@ import { getJob, listJobs, OPEN_JOBS } from '../store/jobs.ts';
 import { listTasks } from '../store/tasks.ts';
 import { AGENT, fn, OPERATOR, VIEWER } from './function.ts';
 import { job, jobId, jobNow, told, toldNow, unknownJob } from './job-told.ts';
+import { on } from './on.ts';
 
 /** Less than a call may last. */
 const MAX_WAIT_MS = 5_000;
 
-const on = z.array(z.string().min(1).max(200)).min(1).max(10_000);
 const isOpen = (state: string | undefined) => (OPEN_JOBS as readonly (string | undefined)[]).includes(state);
 
 export const jobFunctions = [

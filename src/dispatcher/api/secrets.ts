@@ -6,6 +6,7 @@ import { unlessRemoved } from '../declare.ts';
 import { startRotation } from '../jobs/alike.ts';
 import { setSecret } from '../store/registered.ts';
 import { AGENT, fn, OPERATOR } from './function.ts';
+import { on } from './on.ts';
 
 export const secretFunctions = [
   fn({
@@ -29,7 +30,7 @@ export const secretFunctions = [
     callers: OPERATOR,
     effect: 'changes',
     makesJob: true,
-    input: z.object({ on: z.array(z.string().min(1).max(200)).min(1).max(10_000), limits: limitsWanted }),
+    input: z.object({ on, limits: limitsWanted }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {
       const id = await startRotation(room, input, { by: caller.id, key: caller.key });

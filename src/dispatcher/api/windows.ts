@@ -4,7 +4,7 @@ import { isOpen, nextChange, readWindow } from '../../lib/when/window.ts';
 import { allHosts, type HostRow } from '../store/hosts.ts';
 import { databaseNow } from '../store/server.ts';
 import { addWindow, listWindows, removeWindow, type WindowRow } from '../store/windows.ts';
-import { keepers } from '../windows.ts';
+import { hostsMeant } from '../targets.ts';
 import { fn, OPERATOR, VIEWER } from './function.ts';
 
 /** So many names fit beside a task; each window is looked at in each step of a job. */
@@ -26,7 +26,7 @@ function told(row: WindowRow, hosts: HostRow[], now: Date): z.infer<typeof windo
   const { createdAt, ...about } = row;
   const read = readWindow(row.open, row.zone);
   const state = { isOpen: isOpen(read, now), changesAt: nextChange(read, now)?.toISOString() ?? null };
-  return { ...about, ...state, hosts: keepers(hosts, row.on).length, createdAt: createdAt.toISOString() };
+  return { ...about, ...state, hosts: hostsMeant(hosts, row.on).length, createdAt: createdAt.toISOString() };
 }
 
 export const windowFunctions = [
@@ -45,7 +45,7 @@ export const windowFunctions = [
     handler: async (room, input, caller) => {
       const { text: open, zone } = readWindow(input.open, input.zone);
       const hosts = await allHosts(room.db);
-      keepers(hosts, input.on); // what cannot be read is told now
+      hostsMeant(hosts, input.on); // what cannot be read is told now
       if ((await listWindows(room.db)).length >= MOST)
         throw new InputError('bad_argument', `there are ${MOST} windows already: mega window remove`);
       const { id: by, key } = caller;

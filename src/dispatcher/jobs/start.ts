@@ -1,16 +1,21 @@
 import { type Limits, noLimits, saysNothing, waveSizes } from '../../lib/limits.ts';
 import { uuidv7 } from '../../lib/utils.ts';
 import type { Context } from '../context.ts';
+import type { HostRow } from '../store/hosts.ts';
 import { addJob, type NewTask } from '../store/jobs.ts';
+import { targetText } from '../targets.ts';
 import { type Kept, keepsWindows, windowsOf } from '../windows.ts';
 
 export type Asked = { by: string; key: string };
 
 /** A task for a host, before it is known in which wave its host comes. */
 export type Planned = Omit<NewTask, 'wave'> & {
-  /** The host is there now, so that a wave of it tells something. */
+  /** The host could begin now, so that a wave of it tells something. */
   online: boolean;
 };
+
+export const isThere = ({ online, hold, ownerHold }: HostRow) =>
+  online && hold === null && ownerHold === null;
 
 export type JobPlan = {
   type: string;
@@ -31,7 +36,7 @@ export async function startJob(context: Context, plan: JobPlan, { by, key }: Ask
   const limits = limitsFor(plan.limits, planned);
   const waves = limits && waveSizes(limits.waves, toTouch(planned));
   const job = {
-    ...{ id: uuidv7(), type, args, target: on.join(' '), by, callKey: `${by}:${key}` },
+    ...{ id: uuidv7(), type, args, target: targetText(on), by, callKey: `${by}:${key}` },
     timeoutMs: plan.limits?.timeoutMs ?? plan.timeoutMs,
     deadlineMs: plan.limits?.deadlineMs ?? plan.deadlineMs ?? config.taskDeadlineMs,
     tasks: inWaves(planned, waves ?? []),

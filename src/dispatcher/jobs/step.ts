@@ -121,5 +121,5 @@ async function pauseForErrors(driving: Driving, job: DrivenJob, excess: string):
   const reason = `${excess}: ${toldErrors(counting)}`;
   await setPaused(db, job.id, reason, Math.max(patienceMs, job.limits.deadlineMs));
   const text = `${nameOf(job)} has paused: ${reason}`;
-  announce(driving, { kind: 'job_paused', about: job.id, text });
+  await announce(driving, { kind: 'job_paused', about: job.id, text });
 }

@@ -54,10 +54,8 @@ async function noteDue({ db, logger }: Room): Promise<void> {
       const { id, name, nextDueAt } = schedule;
       if (!nextDueAt) continue;
       const { firings, next } = decide({ ...schedule, nextDueAt }, await running(tx, id));
-      for (const firing of firings) {
-        await addFiring(tx, id, firing);
-        tellOf({ db: tx, logger }, name, firing);
-      }
+      for (const firing of firings) await addFiring(tx, id, firing);
+      await tellOf({ db: tx, logger }, name, firings);
       await setNextDue(tx, id, next);
     }
   });
@@ -112,7 +110,7 @@ async function end(
 ): Promise<void> {
   await db.transaction(async (tx) => {
     if (await endFiring(tx, firing, state, reason))
-      tellOf({ db: tx, logger }, name, { ...firing, state, reason });
+      await tellOf({ db: tx, logger }, name, [{ ...firing, state, reason }]);
   });
 }
 
