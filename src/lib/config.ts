@@ -5,6 +5,7 @@ import { type DispatcherConfig, dispatcherConfig } from './dispatcher-config.ts'
 import { InputError } from './errors.ts';
 import type { Home } from './home.ts';
 import { identity } from './identity.ts';
+import { LEVELS } from './log-lines.ts';
 import { check } from './messages.ts';
 import { readCa, refusePlain, tlsOf } from './secure.ts';
 import { amqpUrl, bytesPerSecond, security } from './settings.ts';
@@ -36,6 +37,12 @@ const agentFile = z.object({
   /** What this host reads of a package at most; 0 leaves it to the dispatcher. */
   maxDownloadBytesPerSecond: bytesPerSecond.default(0),
   logLevel: z.string().default('info'),
+  /** Of its own log, what it brings to the dispatcher; and how much of that may wait on its disk. */
+  shipLevel: z.enum(LEVELS).default('info'),
+  spoolBytes: z
+    .int()
+    .min(1 << 16)
+    .default(16 << 20),
 });
 export type AgentConfig = Readonly<z.infer<typeof agentFile> & { host: string; home: Home }>;
 

@@ -79,6 +79,11 @@ export const dispatcherConfig = z
     /** Without it alerts are logged, and kept for `mega alert list`. */
     mail: mailSettings.optional(),
     alerts: alertSettings,
+    /** For how long log lines of hosts are kept. */
+    logKeepMs: z
+      .int()
+      .min(1_000)
+      .default(14 * DAY_MS),
     logLevel: z.string().default('info'),
   })
   .refine((config) => config.streamKeepMs >= config.downloadLeaseMs, {
