@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { Job, JobWithCounts, Task } from './answers.ts';
 import { EXIT } from './exit.ts';
-import { countsOf, whatOf } from './job/view.ts';
+import { countsOf } from './job/states.ts';
 import { ENDED_COLUMNS, watchJob } from './job/watch.ts';
+import { whatOf } from './job/words.ts';
 import { tasksOf, withSender } from './session.ts';
 import { pairs, printJson, table, widthOf } from './table.ts';
 import { ago, moment } from './text.ts';

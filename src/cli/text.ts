@@ -27,7 +27,7 @@ export function ago(iso: string | null, now = Date.now()): string {
   return iso === null ? 'never' : `${span(now - Date.parse(iso))} ago`;
 }
 
-function span(ms: number): string {
+export function span(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 120) return `${seconds} s`;
   if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} m`;

@@ -10,6 +10,8 @@ import type { Phase, Progress, Result } from '../lib/messages.ts';
 export const OPEN_STATES = ['pending', 'queued', 'accepted', 'running', 'cancelling'] as const;
 export const GOOD_STATES = ['succeeded', 'skipped'] as const;
 export const GUESSED_STATES = ['expired', 'lost'] as const;
+/** The host has said nothing, or nothing more. */
+export const UNANSWERED_STATES = ['lost', 'expired', 'undeliverable'] as const;
 
 export type OpenState = (typeof OPEN_STATES)[number];
 export type TaskState = OpenState | Result['state'] | 'expired' | 'undeliverable' | 'lost' | 'skipped';

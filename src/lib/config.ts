@@ -146,6 +146,9 @@ export function keySettings(): { keys: string | undefined; passphraseFile: strin
   return { keys: process.env.MEGA_KEYS, passphraseFile: process.env.MEGA_PASSPHRASE_FILE };
 }
 
+/** `$TERM` says that the terminal only prints. */
+export const terminalIsDumb = () => process.env.TERM === 'dumb';
+
 function isKey(text: string): boolean {
   try {
     return keyFromBase64(text).type === 'private';

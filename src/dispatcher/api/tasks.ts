@@ -15,6 +15,8 @@ const event = z.object({
   reason: z.string().nullable(),
   /** The agent's clock, in ms since 1970. */
   agentMs: z.number(),
+  /** The dispatchers' clock: when they wrote it down. */
+  recordedAt: z.string(),
 });
 const task = z.object({
   id: z.string(),
@@ -36,12 +38,16 @@ const task = z.object({
   startedAt: z.string().nullable(),
   heardAt: z.string().nullable(),
   finishedAt: z.string().nullable(),
+  /** Of the host, whatever it spoke of; and whether it counts as being there now. */
+  lastSeenAt: z.string().nullable(),
+  online: z.boolean(),
   events: z.array(event),
 });
 type Told = z.infer<typeof task>;
 
 function told(row: TaskRow, events: EventRow[] = []): Told {
-  const { result, createdAt, queuedAt, acceptedAt, startedAt, heardAt, finishedAt, ...plain } = row;
+  const { result, createdAt, queuedAt, acceptedAt, startedAt, heardAt, finishedAt, lastSeenAt, ...plain } =
+    row;
   const iso = (at: Date | null) => at?.toISOString() ?? null;
   return {
     ...plain,
@@ -53,7 +59,11 @@ function told(row: TaskRow, events: EventRow[] = []): Told {
     startedAt: iso(startedAt),
     heardAt: iso(heardAt),
     finishedAt: iso(finishedAt),
-    events: events.map(({ seq, state, phase, reason, agentMs }) => ({ seq, state, phase, reason, agentMs })),
+    lastSeenAt: iso(lastSeenAt),
+    events: events.map(({ seq, state, phase, reason, agentMs, recordedAt }) => ({
+      ...{ seq, state, phase, reason, agentMs },
+      recordedAt: recordedAt.toISOString(),
+    })),
   };
 }
 
@@ -73,13 +83,14 @@ export const taskFunctions = [
   }),
   fn({
     name: 'get_all_task',
-    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "states" leaves out a job\'s others. "events" adds what the hosts said, of at most 200 tasks a call.',
+    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "states" leaves out a job\'s others; "silent" names those of its hosts that have not answered: lost, expired, undeliverable, or not ended while the host is away. "events" adds what the hosts said, of at most 200 tasks a call.',
     callers: VIEWER,
     effect: 'reads',
     input: z.object({
       job: z.uuid().optional(),
       host: schemas.host.optional(),
       states: z.array(z.string().max(16)).min(1).max(20).optional(),
+      silent: z.boolean().default(false),
       after: schemas.afterHost.default(''),
       limit: z.int().min(1).max(500).default(100),
       events: z.boolean().default(false),

@@ -1,6 +1,6 @@
 import type { Queryable } from '../../lib/conn.ts';
 import type { Progress, Result } from '../../lib/messages.ts';
-import type { Change, TaskNow, TaskState } from '../tasks.ts';
+import { type Change, OPEN_STATES, type TaskNow, type TaskState, UNANSWERED_STATES } from '../tasks.ts';
 import { parsed } from './rows.ts';
 import { sql } from './sql.ts';
 
@@ -23,6 +23,9 @@ export type TaskRow = {
   heardAt: Date | null;
   finishedAt: Date | null;
   result: Result | null;
+  /** Of the host, whatever it spoke of. */
+  lastSeenAt: Date | null;
+  online: boolean;
 };
 export type EventRow = {
   seq: number;
@@ -30,13 +33,17 @@ export type EventRow = {
   phase: string | null;
   reason: string | null;
   agentMs: number;
+  /** The database's own time. */
+  recordedAt: Date;
 };
 
 const COLUMNS = sql`t.id, t.job_id AS job, t.host_id AS host, t.type, t.args, t.state, t.phase, t.reason, t.attempts,
   t.late = 1 AS late, t.from_version AS fromVersion, t.created_at AS createdAt, t.queued_at AS queuedAt,
-  t.accepted_at AS acceptedAt, t.started_at AS startedAt, t.heard_at AS heardAt, t.finished_at AS finishedAt, e.result`;
-/** With the result, which is kept with the last event. */
-const TASKS = sql`tasks t LEFT JOIN task_events e ON e.task_id = t.id AND e.seq = t.seq`;
+  t.accepted_at AS acceptedAt, t.started_at AS startedAt, t.heard_at AS heardAt, t.finished_at AS finishedAt, e.result,
+  h.last_seen_at AS lastSeenAt, h.online = 1 AS online`;
+/** With the result, which is kept with the last event; a host that was removed has left its tasks behind. */
+const TASKS = sql`tasks t LEFT JOIN task_events e ON e.task_id = t.id AND e.seq = t.seq
+  LEFT JOIN hosts h ON h.id = t.host_id`;
 
 export async function getTask(db: Queryable, id: string): Promise<TaskRow | undefined> {
   const row = await db.one<TaskRow>(sql`SELECT ${COLUMNS} FROM ${TASKS} WHERE t.id = ?`, [id]);
@@ -48,13 +55,22 @@ export type TaskFilter = {
   host?: string | undefined;
   /** Of a job only. */
   states?: string[] | undefined;
+  /** Of a job only: those of which nobody knows, or not yet, since their hosts do not speak. */
+  silent?: boolean | undefined;
   after: string;
   limit: number;
 };
 
 /** Of a job: in order of host. Otherwise the newest first. */
 export async function listTasks(db: Queryable, filter: TaskFilter): Promise<TaskRow[]> {
-  const { job, host, states, after, limit } = filter;
+  const { job, host, states, silent, after, limit } = filter;
+  if (job !== undefined && silent) {
+    const statement = sql`
+      SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND t.retried = 0
+        AND (t.state IN (?) OR (t.state IN (?) AND COALESCE(h.online, 0) = 0)) ORDER BY t.host_id LIMIT ?`;
+    const values = [job, after, [...UNANSWERED_STATES], [...OPEN_STATES], limit];
+    return (await db.query<TaskRow>(statement, values)).map(told);
+  }
   if (job !== undefined && states) {
     const statement = sql`
       SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND t.state IN (?) ORDER BY t.host_id LIMIT ?`;
@@ -77,7 +93,7 @@ export async function listTasks(db: Queryable, filter: TaskFilter): Promise<Task
 export async function listEvents(db: Queryable, ids: string[]): Promise<(EventRow & { task: string })[]> {
   if (ids.length === 0) return [];
   const statement = sql`
-    SELECT task_id AS task, seq, state, phase, reason, agent_ms AS agentMs
+    SELECT task_id AS task, seq, state, phase, reason, agent_ms AS agentMs, recorded_at AS recordedAt
     FROM task_events WHERE task_id IN (?) ORDER BY task_id, seq`;
   const rows = await db.query<EventRow & { task: string }>(statement, [ids]);
   return rows.map((row) => ({ ...row, agentMs: Number(row.agentMs) }));
@@ -191,6 +207,7 @@ export async function cancellingOf(db: Queryable, hosts: string[]): Promise<Map<
 const told = (row: TaskRow): TaskRow => ({
   ...row,
   late: Boolean(row.late),
+  online: Boolean(row.online),
   args: parsed(row.args),
   result: row.result === null ? null : parsed(row.result),
 });
