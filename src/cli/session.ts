@@ -49,9 +49,9 @@ export async function allHosts(call: Call): Promise<Host[]> {
   }
 }
 
-export type Which = { events?: boolean; states?: string[] };
+export type Which = { events?: boolean; states?: string[]; only?: 'silent' | 'retried' };
 
-/** A job's tasks in order of host, at most `most` of them; only those in `states`, if given. */
+/** A job's tasks in order of host, at most `most` of them; only those in `states`, or of one kind, if given. */
 export async function tasksOf(call: Call, job: string, most: number, which: Which = {}): Promise<Task[]> {
   const atOnce = which.events ? TASKS_WITH_EVENTS_A_CALL : TASKS_A_CALL;
   const all: Task[] = [];

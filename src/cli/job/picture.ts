@@ -99,9 +99,10 @@ function eachHost(standings: Standing[], room: number): Line[] {
   return standings.length > most ? [...lines, { text: `  and ${standings.length - most} more` }] : lines;
 }
 
-/** Of a large job: some that failed, and those that have been at it for longest. */
+/** Of a large job: some that failed, and those that have been at it for longest, unless the failed ones hold it up. */
 function someHosts({ job, failed, slowest }: Snapshot, room: number): Line[] {
-  const slow = slowest.length > 0 ? ['slowest:', ...slowest.map((task) => `  ${slowLine(task)}`)] : [];
+  const more = slowest.length > 0 && !(needsPerson(job) && failed.length > 0);
+  const slow = more ? ['slowest:', ...slowest.map((task) => `  ${slowLine(task)}`)] : [];
   const forFailed = Math.max(room - slow.length, Math.ceil(room / 2));
   return [...failedHosts(job, failed, forFailed), ...slow.map((text) => ({ text: `  ${text}` }))];
 }

@@ -29,14 +29,15 @@ export class Progress {
     this.#pace.see(at, wave, endedOf(counts), begunMs);
   }
 
-  /** `103 hosts a minute, about 4 m left in this wave, then 9000 hosts in 1 wave`; undefined when it cannot be told. */
+  /** `103 hosts a minute, about 4 m left in this wave; 9000 hosts in 1 later wave`; undefined when nothing can be told. */
   tell(job: JobWithCounts): string | undefined {
     const waves = wavesOf(job);
     const now = waveUnderWay(waves);
     const later = waves.filter(({ wave }) => wave > now.wave);
     const hosts = later.reduce((sum, one) => sum + one.hosts, 0);
-    const then = hosts > 0 ? `then ${hosts} hosts in ${later.length} more` : undefined;
-    const parts = [this.#speed(job, now.hosts - endedOf(now.counts), later.length > 0), then];
+    const then =
+      hosts > 0 ? `${hosts} hosts in ${later.length} later wave${later.length > 1 ? 's' : ''}` : undefined;
+    const parts = [this.#speed(job, now.hosts - endedOf(now.counts), hosts > 0), then];
     return parts.filter((part) => part !== undefined).join('; ') || undefined;
   }
 

@@ -83,14 +83,14 @@ export const taskFunctions = [
   }),
   fn({
     name: 'get_all_task',
-    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "states" leaves out a job\'s others; "silent" names those of its hosts that have not answered: lost, expired, undeliverable, or not ended while the host is away. "events" adds what the hosts said, of at most 200 tasks a call.',
+    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "states" leaves out a job\'s others; so does "only": "silent" are those that are lost, expired, undeliverable, or open while their host is away, "retried" those in whose place another try came. "events" adds what the hosts said, of at most 200 tasks a call.',
     callers: VIEWER,
     effect: 'reads',
     input: z.object({
       job: z.uuid().optional(),
       host: schemas.host.optional(),
       states: z.array(z.string().max(16)).min(1).max(20).optional(),
-      silent: z.boolean().default(false),
+      only: z.enum(['silent', 'retried']).optional(),
       after: schemas.afterHost.default(''),
       limit: z.int().min(1).max(500).default(100),
       events: z.boolean().default(false),
@@ -103,6 +103,7 @@ export const taskFunctions = [
         job: filter.job,
         host: filter.host,
         states: filter.states,
+        only: filter.only,
       });
       const said = Map.groupBy(
         events

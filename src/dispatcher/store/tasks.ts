@@ -55,16 +55,24 @@ export type TaskFilter = {
   host?: string | undefined;
   /** Of a job only. */
   states?: string[] | undefined;
-  /** Of a job only: those of which nobody knows, or not yet, since their hosts do not speak. */
-  silent?: boolean | undefined;
+  /**
+   * Of a job only. `silent`: those of which nobody knows, or not yet, since their hosts do not speak. `retried`: those in
+   * whose place another try came.
+   */
+  only?: 'silent' | 'retried' | undefined;
   after: string;
   limit: number;
 };
 
 /** Of a job: in order of host. Otherwise the newest first. */
 export async function listTasks(db: Queryable, filter: TaskFilter): Promise<TaskRow[]> {
-  const { job, host, states, silent, after, limit } = filter;
-  if (job !== undefined && silent) {
+  const { job, host, states, only, after, limit } = filter;
+  if (job !== undefined && only === 'retried') {
+    const statement = sql`
+      SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND t.retried = 1 ORDER BY t.host_id, t.id LIMIT ?`;
+    return (await db.query<TaskRow>(statement, [job, after, limit])).map(told);
+  }
+  if (job !== undefined && only === 'silent') {
     const statement = sql`
       SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND t.retried = 0
         AND (t.state IN (?) OR (t.state IN (?) AND COALESCE(h.online, 0) = 0)) ORDER BY t.host_id LIMIT ?`;
