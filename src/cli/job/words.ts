@@ -54,7 +54,7 @@ export function heldBy(job: JobWithCounts): { why: string; remedies: Remedy[] } 
   }
   if (!waitingFor) return undefined;
   const until = waitingFor.until === null ? '' : `, until ${moment(waitingFor.until)}`;
-  return { why: `waits: ${waitingFor.text}${until}`, remedies: REMEDIES[waitingFor.what]?.(id) ?? [] };
+  return { why: `waits for ${waitingFor.text}${until}`, remedies: REMEDIES[waitingFor.what]?.(id) ?? [] };
 }
 
 const afterPause = (id: string): Remedy[] => [
