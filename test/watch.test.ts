@@ -123,7 +123,7 @@ describe('a bar', () => {
   test('the wave under way is the last that has begun, though hosts of earlier ones are still away', () => {
     const wave = (wave: number, counts: Record<string, number>) => ({ wave, hosts: 10, counts });
     const at = (...counts: Record<string, number>[]) =>
-      waveUnderWay(counts.map((one, i) => wave(i + 1, one))).wave;
+      waveUnderWay(job({}, { waves: counts.map((one, i) => wave(i + 1, one)) })).wave;
     assert.equal(at({ pending: 10 }, { pending: 10 }), 1);
     assert.equal(at({ succeeded: 9, pending: 1 }, { running: 1, pending: 9 }, { pending: 8, skipped: 2 }), 2);
     assert.equal(at({ succeeded: 10 }, { pending: 10 }), 1);

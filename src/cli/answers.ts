@@ -32,6 +32,7 @@ export type JobWithCounts = Job & {
   errors?: number;
   errorKinds?: Record<string, number>;
   waitingFor?: WaitingFor | null;
+  wave?: number;
   waves?: WaveCounts[];
 };
 export type WaitingFor = {
@@ -79,7 +80,6 @@ export type Task = {
   online?: boolean;
   wave?: number;
   tries?: number;
-  retried?: boolean;
   events: TaskEvent[];
 };
 

@@ -55,12 +55,15 @@ export type Which = { events?: boolean; states?: string[]; only?: 'silent' | 're
 export async function tasksOf(call: Call, job: string, most: number, which: Which = {}): Promise<Task[]> {
   const atOnce = which.events ? TASKS_WITH_EVENTS_A_CALL : TASKS_A_CALL;
   const all: Task[] = [];
+  const retried = which.only === 'retried';
   while (all.length < most) {
-    const limit = Math.min(atOnce, most - all.length);
+    const limit = retried ? atOnce : Math.min(atOnce, most - all.length);
     const after = all.at(-1)?.host ?? '';
     const page = await call<Task[]>('get_all_task', { job, after, limit, ...which });
-    all.push(...page);
+    // A host may have several that were tried again, and the page end between them.
+    const split = retried && page.length === limit ? page.at(-1)?.host : undefined;
+    all.push(...page.filter(({ host }) => host !== split));
     if (page.length < limit) break;
   }
-  return all;
+  return all.slice(0, most);
 }

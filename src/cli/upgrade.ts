@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { EXIT } from './exit.ts';
+import { addLimitOptions, type LimitOptions, limitsOf } from './job/limits.ts';
 import { tellHowToGoOn, watchJob } from './job/watch.ts';
 import { callSurely, withSender } from './session.ts';
 import { printJson } from './table.ts';
 import { act, collect, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
-type UpgradeOptions = {
+type UpgradeOptions = LimitOptions & {
   to?: string;
   on: string[];
   watch: boolean;
@@ -20,7 +21,9 @@ type UpgradeOptions = {
 export function addUpgrade(program: Command, room: Room): void {
   const upgrade = program
     .command('upgrade')
-    .description('upgrade hosts to a published version, and watch')
+    .description(
+      'upgrade hosts to a published version, and watch; more than 10 hosts go in waves of 1, 10% and 100%, and pause past 10% of errors, unless --waves says otherwise (--waves 100%: all at once)',
+    )
     .option('--to <version>', 'the version (default: the newest that is published)')
     .requiredOption('--on <hosts>', 'a host, a pattern such as "db-*", or all; may be given again', collect)
     .option('--allow-downgrade', 'take hosts that run a newer version back to this one, too')
@@ -34,6 +37,7 @@ export function addUpgrade(program: Command, room: Room): void {
     .option('--trial-starts <number>', 'how often it may be started meanwhile', wholeNumber(1, 20))
     .option('--trial-hang-seconds <number>', 'how long it may give no sign of life', wholeNumber(3, 3600))
     .option(...JSON_FLAG);
+  addLimitOptions(upgrade);
   upgrade.action(
     act<UpgradeOptions>(room, (options) =>
       withSender(options, async (call) => {
@@ -53,11 +57,12 @@ export function addUpgrade(program: Command, room: Room): void {
     upgrade,
     'mega upgrade --to 1.1.0 --on all',
     "mega upgrade --to 1.1.0 --on db-01 --on 'web-*' --no-watch",
+    'mega upgrade --on all --waves 1,5%,100% --pause-between approve --max-concurrency 50',
   );
 }
 
 function requestOf(options: UpgradeOptions): object {
   const { to, on, allowDowngrade: downgrade, trialSeconds, trialStarts, trialHangSeconds } = options;
   const trial = { seconds: trialSeconds, starts: trialStarts, hangSeconds: trialHangSeconds };
-  return { to, on, trial, downgrade }; // JSON drops what was not given
+  return { to, on, trial, downgrade, limits: limitsOf(options) }; // JSON drops what was not given
 }

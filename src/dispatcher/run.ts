@@ -18,6 +18,7 @@ import { Endings } from './endings.ts';
 import { expireDue } from './expire.ts';
 import { Floods } from './floods.ts';
 import { Greetings } from './greetings.ts';
+import { Driver } from './jobs/drive.ts';
 import { watchLogs } from './logs.ts';
 import { Loop } from './loop.ts';
 import { deleteStray, deleteUnread } from './packages/sweep.ts';
@@ -31,6 +32,8 @@ import { MetadataWatch, watchMs } from './trust/watch.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 500;
+/** How soon a driven job is looked at when there is something to look at; most rounds find nothing due. */
+const DRIVE_MS = 50;
 const EXPIRE_MS = 1_000;
 const STREAMS_MS = 60_000;
 const STRAY_MS = 3_600_000;
@@ -47,7 +50,7 @@ const CERTIFICATES_MS = 12 * 3_600_000;
 export async function startDispatcher(config: DispatcherConfig, logger: Logger): Promise<AsyncDisposable> {
   await using opened = new AsyncDisposableStack();
   const context = await openContext(config, logger, opened);
-  const { publisher, management, db, confirmed, sightings, floods } = context;
+  const { publisher, management, db, confirmed, sightings, floods, driver } = context;
   await declareTopology(publisher, management);
   await makeSlots(db, config.maxDownloads);
   await seeToAdmins(context);
@@ -58,6 +61,8 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
     opened.use(new Loop(name, logger, pauseMs, step));
   opened.defer(() => confirmed.flush(0).catch(() => undefined));
   const publishing = loop('publish', POLL_MS, () => publishDue(context));
+  driver.onReady = () => publishing.kick();
+  loop('drive', DRIVE_MS, () => driver.step());
   const results = opened.use(new Collector(context, QUEUE.results));
   const events = opened.use(new Collector(context, QUEUE.events));
   loop('confirmed', CONFIRMED_MS, () => confirmed.flush());
@@ -100,6 +105,7 @@ async function openContext(
     orderKey: keyFromBase64(config.keys.orders),
     metadata: new MetadataFiles(db),
     endings: new Endings(),
+    driver: new Driver(db, logger, config.taskDeadlineMs),
     confirmed: new Confirmed(db),
     sightings: new Sightings(db),
     greetings: new Greetings(db),

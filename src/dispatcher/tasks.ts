@@ -12,6 +12,13 @@ export const GOOD_STATES = ['succeeded', 'skipped'] as const;
 export const GUESSED_STATES = ['expired', 'lost'] as const;
 /** The host has said nothing, or nothing more. */
 export const UNANSWERED_STATES = ['lost', 'expired', 'undeliverable'] as const;
+/** What counts against the errors that a job bears; `cancelled` is no error. */
+export const ERROR_STATES = [
+  ...(['failed', 'timed_out', 'rejected', 'interrupted'] as const),
+  ...UNANSWERED_STATES,
+];
+/** A failed upgrade that ends in one of these is told as what it was: a version that had to be gone back from. */
+export const BACK_PHASES = ['rolled_back', 'rollback_failed'] as const;
 
 export type OpenState = (typeof OPEN_STATES)[number];
 export type TaskState = OpenState | Result['state'] | 'expired' | 'undeliverable' | 'lost' | 'skipped';

@@ -94,7 +94,7 @@ class ManyHosts {
 
   #howFar({ job, slowest }: Snapshot): string {
     const waves = wavesOf(job);
-    const { wave } = waveUnderWay(waves);
+    const { wave } = waveUnderWay(job);
     const where = waves.length > 1 ? `wave ${wave} of ${waves.length}; in all ` : '';
     const slow = slowest[0] ? `slowest ${slowLine(slowest[0])}` : undefined;
     const parts = [`${where}${countsOf(job.counts)}`, this.#progress.tell(job), slow];

@@ -11,10 +11,10 @@ export function newsOf(before: JobWithCounts | undefined, now: JobWithCounts): s
 function waveNews(before: JobWithCounts | undefined, now: JobWithCounts): string[] {
   const waves = wavesOf(now);
   if (waves.length === 1) return [];
-  const reached = waveUnderWay(waves).wave;
+  const reached = waveUnderWay(now).wave;
   if (!before) return [`wave ${reached} of ${waves.length} is under way`];
   const earlier = wavesOf(before);
-  const was = waveUnderWay(earlier).wave;
+  const was = waveUnderWay(before).wave;
   const ended = waves.filter(
     (wave, i) => hasEndedIn(wave) && earlier[i] !== undefined && !hasEndedIn(earlier[i]),
   );

@@ -26,7 +26,7 @@ export function pictureOf({ seen, standings, pace, trouble }: Shown, size: Size)
   const errors = errorsOf(job);
   const about: Line[] = [
     { text: `${whatOf(job)}: ${job.state}, ${lifeOf(job)}`, tint: 'bold' },
-    ...waveLines(wavesOf(job)),
+    ...waveLines(job),
     ...paragraph(countsOf(job.counts), size, 2),
     ...(pace === undefined ? [] : [{ text: `  ${pace}` }]),
     ...(errors === undefined ? [] : paragraph(`errors: ${errors}`, size, 2)),
@@ -54,9 +54,10 @@ const WAVES_BEFORE = 1;
 const WAVES_AFTER = 2;
 
 /** All of a few waves; of many those around the one under way. */
-function waveLines(waves: WaveCounts[]): Line[] {
+function waveLines(job: JobWithCounts): Line[] {
+  const waves = wavesOf(job);
   if (waves.length <= MOST_WAVES) return waves.map((one) => waveLine(one, waves));
-  const at = waves.indexOf(waveUnderWay(waves));
+  const at = waves.indexOf(waveUnderWay(job));
   const [from, to] = [Math.max(0, at - WAVES_BEFORE), at + 1 + WAVES_AFTER];
   return [
     ...summed(waves.slice(0, from), 'before'),

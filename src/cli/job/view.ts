@@ -23,7 +23,7 @@ export class Progress {
   #pace = new Pace();
 
   see(job: JobWithCounts, at = performance.now()): void {
-    const { wave, counts, startedAt } = waveUnderWay(wavesOf(job));
+    const { wave, counts, startedAt } = waveUnderWay(job);
     const began = startedAt ?? (wave === 1 ? job.startedAt : undefined);
     const begunMs = began ? Math.max(0, Date.now() - Date.parse(began)) : undefined;
     this.#pace.see(at, wave, endedOf(counts), begunMs);
@@ -32,7 +32,7 @@ export class Progress {
   /** `103 hosts a minute, about 4 m left in this wave; 9000 hosts in 1 later wave`; undefined when nothing can be told. */
   tell(job: JobWithCounts): string | undefined {
     const waves = wavesOf(job);
-    const now = waveUnderWay(waves);
+    const now = waveUnderWay(job);
     const later = waves.filter(({ wave }) => wave > now.wave);
     const hosts = later.reduce((sum, one) => sum + one.hosts, 0);
     const then =

@@ -13,10 +13,14 @@ export const hasEndedIn = (wave: WaveCounts) => endedOf(wave.counts) >= wave.hos
 const UNTOUCHED = new Set(['pending', 'skipped', 'cancelled', 'expired', 'undeliverable']);
 const hasBegun = (counts: Counts) => Object.keys(counts).some((state) => !UNTOUCHED.has(state));
 
-/** The wave under way: the last that has begun, whatever hosts of earlier ones are still waited for. */
-export function waveUnderWay(waves: WaveCounts[]): WaveCounts {
+/** Where its dispatcher does not tell, the last wave that has begun, whatever hosts of earlier ones are still waited for. */
+export function waveUnderWay(job: JobWithCounts): WaveCounts {
+  const waves = wavesOf(job);
   return (
-    waves.findLast(({ counts }) => hasBegun(counts)) ?? waves.find((one) => !hasEndedIn(one)) ?? waves.at(-1)!
+    waves.find(({ wave }) => wave === job.wave) ??
+    waves.findLast(({ counts }) => hasBegun(counts)) ??
+    waves.find((one) => !hasEndedIn(one)) ??
+    waves.at(-1)!
   );
 }
 

@@ -3,7 +3,7 @@ import { formatDuration } from '../../lib/utils.ts';
 import type { Job, JobWithCounts, WaitingFor } from '../answers.ts';
 import { clean, moment } from '../text.ts';
 import { countsOf } from './states.ts';
-import { wavesOf, waveUnderWay } from './waves.ts';
+import { waveUnderWay } from './waves.ts';
 
 /** `upgrade to 1.1.0 on all`: as its command reads; a downgrade that was asked for is called so. */
 export function whatOf(job: Job): string {
@@ -35,7 +35,7 @@ function boundIn(job: JobWithCounts): string {
   const bound = job.limits?.maxErrors;
   if (bound === undefined) return 'without a limit';
   if (typeof bound === 'number') return `limit ${bound}`;
-  const { wave, hosts } = waveUnderWay(wavesOf(job));
+  const { wave, hosts } = waveUnderWay(job);
   return `limit ${boundOf(bound, hosts)} (${bound} of the ${hosts} hosts of wave ${wave})`;
 }
 

@@ -29,6 +29,9 @@ const task = z.object({
   reason: z.string().nullable(),
   attempts: z.number(),
   late: z.boolean(),
+  wave: z.number(),
+  /** How often its host was asked in this job, this time included. */
+  tries: z.number(),
   fromVersion: z.string().nullable(),
   running: z.string().nullable(),
   output: schemas.json.nullable(),
@@ -83,7 +86,7 @@ export const taskFunctions = [
   }),
   fn({
     name: 'get_all_task',
-    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "states" leaves out a job\'s others; so does "only": "silent" are those that are lost, expired, undeliverable, or open while their host is away, "retried" those in whose place another try came. "events" adds what the hosts said, of at most 200 tasks a call.',
+    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones) or, with order "slowest", those that took longest; or the latest of a host, or the latest of all. "states" leaves out a job\'s others; so does "only": "silent" are those that are lost, expired, undeliverable, or open while their host is away, "retried" those in whose place another try came. "events" adds what the hosts said, of at most 200 tasks a call.',
     callers: VIEWER,
     effect: 'reads',
     input: z.object({
@@ -91,6 +94,7 @@ export const taskFunctions = [
       host: schemas.host.optional(),
       states: z.array(z.string().max(16)).min(1).max(20).optional(),
       only: z.enum(['silent', 'retried']).optional(),
+      order: z.enum(['host', 'slowest']).default('host'),
       after: schemas.afterHost.default(''),
       limit: z.int().min(1).max(500).default(100),
       events: z.boolean().default(false),

@@ -15,6 +15,8 @@ export type TaskRow = {
   reason: string | null;
   attempts: number;
   late: boolean;
+  wave: number;
+  tries: number;
   fromVersion: string | null;
   createdAt: Date;
   queuedAt: Date | null;
@@ -38,7 +40,8 @@ export type EventRow = {
 };
 
 const COLUMNS = sql`t.id, t.job_id AS job, t.host_id AS host, t.type, t.args, t.state, t.phase, t.reason, t.attempts,
-  t.late = 1 AS late, t.from_version AS fromVersion, t.created_at AS createdAt, t.queued_at AS queuedAt,
+  t.late = 1 AS late, t.wave, t.tries, t.from_version AS fromVersion, t.created_at AS createdAt,
+  t.queued_at AS queuedAt,
   t.accepted_at AS acceptedAt, t.started_at AS startedAt, t.heard_at AS heardAt, t.finished_at AS finishedAt, e.result,
   h.last_seen_at AS lastSeenAt, h.online = 1 AS online`;
 /** With the result, which is kept with the last event; a host that was removed has left its tasks behind. */
@@ -60,33 +63,30 @@ export type TaskFilter = {
    * whose place another try came.
    */
   only?: 'silent' | 'retried' | undefined;
+  /** Of a job only. */
+  order?: 'host' | 'slowest';
   after: string;
   limit: number;
 };
 
-/** Of a job: in order of host. Otherwise the newest first. */
+/**
+ * Of a job: in order of host, or those that took longest first, without what was tried again since. Otherwise the newest
+ * first.
+ */
 export async function listTasks(db: Queryable, filter: TaskFilter): Promise<TaskRow[]> {
-  const { job, host, states, only, after, limit } = filter;
-  if (job !== undefined && only === 'retried') {
-    const statement = sql`
-      SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND t.retried = 1 ORDER BY t.host_id, t.id LIMIT ?`;
-    return (await db.query<TaskRow>(statement, [job, after, limit])).map(told);
-  }
-  if (job !== undefined && only === 'silent') {
-    const statement = sql`
-      SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND t.retried = 0
-        AND (t.state IN (?) OR (t.state IN (?) AND COALESCE(h.online, 0) = 0)) ORDER BY t.host_id LIMIT ?`;
-    const values = [job, after, [...UNANSWERED_STATES], [...OPEN_STATES], limit];
-    return (await db.query<TaskRow>(statement, values)).map(told);
-  }
+  const { job, host, states, after, limit } = filter;
+  if (job !== undefined && filter.only) return listOnly(db, job, filter.only, after, limit);
+  if (job !== undefined && filter.order === 'slowest') return slowestTasks(db, job, states, limit);
   if (job !== undefined && states) {
     const statement = sql`
-      SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND t.state IN (?) ORDER BY t.host_id LIMIT ?`;
+      SELECT ${COLUMNS} FROM ${TASKS}
+      WHERE t.job_id = ? AND t.retried = 0 AND t.host_id > ? AND t.state IN (?) ORDER BY t.host_id LIMIT ?`;
     return (await db.query<TaskRow>(statement, [job, after, states, limit])).map(told);
   }
   if (job !== undefined) {
     const statement = sql`
-      SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? ORDER BY t.host_id LIMIT ?`;
+      SELECT ${COLUMNS} FROM ${TASKS}
+      WHERE t.job_id = ? AND t.retried = 0 AND t.host_id > ? ORDER BY t.host_id LIMIT ?`;
     return (await db.query<TaskRow>(statement, [job, after, limit])).map(told);
   }
   if (host !== undefined) {
@@ -96,6 +96,30 @@ export async function listTasks(db: Queryable, filter: TaskFilter): Promise<Task
   return (
     await db.query<TaskRow>(sql`SELECT ${COLUMNS} FROM ${TASKS} ORDER BY t.id DESC LIMIT ?`, [limit])
   ).map(told);
+}
+
+async function slowestTasks(db: Queryable, job: string, states: string[] | undefined, limit: number) {
+  const statement = sql`
+    SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.retried = 0 AND t.accepted_at IS NOT NULL ${states ? sql`AND t.state IN (?)` : ''}
+    ORDER BY TIMESTAMPDIFF(MICROSECOND, t.accepted_at, COALESCE(t.finished_at, UTC_TIMESTAMP(3))) DESC, t.host_id LIMIT ?`;
+  return (await db.query<TaskRow>(statement, [job, ...(states ? [states] : []), limit])).map(told);
+}
+
+async function listOnly(
+  db: Queryable,
+  job: string,
+  only: 'silent' | 'retried',
+  after: string,
+  limit: number,
+) {
+  const which =
+    only === 'retried'
+      ? sql`t.retried = 1`
+      : sql`t.retried = 0 AND (t.state IN (?) OR (t.state IN (?) AND COALESCE(h.online, 0) = 0))`;
+  const statement = sql`
+    SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND ${which} ORDER BY t.host_id, t.id LIMIT ?`;
+  const states = only === 'retried' ? [] : [[...UNANSWERED_STATES], [...OPEN_STATES]];
+  return (await db.query<TaskRow>(statement, [job, after, ...states, limit])).map(told);
 }
 
 export async function listEvents(db: Queryable, ids: string[]): Promise<(EventRow & { task: string })[]> {
@@ -196,12 +220,16 @@ export async function cancelTask(db: Queryable, id: string): Promise<'cancelled'
   return row ? 'cancelling' : 'ended';
 }
 
-/** Ends what a host that is removed has not taken. */
+/** Ends what a host that is removed has not taken; of what it had begun nobody will hear. */
 export async function cancelTasksOf(db: Queryable, host: string): Promise<void> {
   const statement = sql`
     UPDATE tasks SET state = 'cancelled', reason = 'the host was removed', finished_at = UTC_TIMESTAMP(3)
     WHERE host_id = ? AND state IN ('pending', 'queued', 'cancelling') AND accepted_at IS NULL`;
   await db.run(statement, [host]);
+  const begun = sql`
+    UPDATE tasks SET state = 'lost', reason = 'the host was removed while it was at it', finished_at = UTC_TIMESTAMP(3)
+    WHERE host_id = ? AND state IN ('accepted', 'running', 'cancelling')`;
+  await db.run(begun, [host]);
 }
 
 /** Tasks that these hosts should know are to be cancelled, by host. */
