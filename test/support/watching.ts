@@ -1,6 +1,10 @@
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
+import { until } from '../../dev/world/until.ts';
 import type { JobWithCounts, Task, WaveCounts } from '../../src/cli/answers.ts';
 import type { Snapshot } from '../../src/cli/job/follow.ts';
+import { quoted } from '../../src/cli/text.ts';
 import type { Output } from '../../src/cli/world.ts';
 import type { Call } from '../../src/lib/sender.ts';
 
@@ -114,4 +118,46 @@ export function answering(answers: Record<string, unknown[]>): { call: Call; ask
     return left.length > 1 ? left.shift() : left[0];
   };
   return { call: call as Call, asked };
+}
+
+/** A program on a pseudo terminal, as a person has it: util-linux's `script` makes one. */
+export class Screen implements AsyncDisposable {
+  text = '';
+  #child: ChildProcessWithoutNullStreams;
+  #ended: Promise<number>;
+
+  constructor(words: string[], env: Record<string, string>) {
+    const command = `tty; stty cols 80 rows 24; exec ${words.map(quoted).join(' ')}`;
+    this.#child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...process.env, ...env } });
+    this.#child.stdout.on('data', (bytes) => {
+      this.text += bytes;
+    });
+    this.#ended = once(this.#child, 'close').then(([code]) => code as number);
+  }
+
+  /** Types what a person would: `\x03` is Ctrl-C. */
+  types(text: string): void {
+    this.#child.stdin.write(text);
+  }
+
+  /** As the terminal's window is drawn to another size. */
+  resize(columns: number, rows: number): void {
+    const [device] = /\/dev\/\S+/.exec(this.text)!;
+    execFileSync('stty', ['-F', device, 'cols', String(columns), 'rows', String(rows)]);
+  }
+
+  shows(what: RegExp): Promise<unknown> {
+    return until(`the screen to show ${what}: ${this.text}`, () => what.test(this.text), {
+      deadlineMs: 30_000,
+    });
+  }
+
+  get exitCode(): Promise<number> {
+    return this.#ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
 }

@@ -23,9 +23,9 @@ export function lineView(output: Output): View {
   let before: JobWithCounts | undefined;
   return {
     show: (seen) => {
+      hosts[total(seen.job.counts) <= FEW_HOSTS ? 'few' : 'many'].show(seen);
       for (const line of newsOf(before, seen.job)) say(line);
       before = seen.job;
-      hosts[total(seen.job.counts) <= FEW_HOSTS ? 'few' : 'many'].show(seen);
     },
     note: say,
     close: () => undefined,
