@@ -44,7 +44,8 @@ describe('what a user reads', () => {
   test('the help of mega tells the exit codes', async () => {
     const { code, out } = await run(['--help']);
     assert.equal(code, 0);
-    for (const exit of ['0 ', '1 ', '2 ', '3 ', '130 ']) assert.match(out, new RegExp(`^ {2}${exit}`, 'm'));
+    for (const exit of ['0 ', '1 ', '2 ', '3 ', '4 ', '130 '])
+      assert.match(out, new RegExp(`^ {2}${exit}`, 'm'));
   });
 
   test('wrong usage is one line that names what is wrong, and exit code 2', async () => {

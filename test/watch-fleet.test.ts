@@ -101,5 +101,13 @@ describe('a fleet that is watched', () => {
       answer.silent.map(({ host }) => host),
       [dying, away],
     );
+
+    await world().mega('job', 'retry', job, '--failed');
+    assert.deepEqual(await hostsOf('--retried'), [dying, away]);
+    assert.match(
+      (await operator('job', 'show', job)).out,
+      new RegExp(`^Tried again:\n.*\n${dying} +lost in preflight `, 'm'),
+    );
+    await world().mega('job', 'cancel', job);
   });
 });

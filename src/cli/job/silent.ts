@@ -1,6 +1,6 @@
 import type { Task } from '../answers.ts';
 import type { Column } from '../table.ts';
-import { ago } from '../text.ts';
+import { ago, instant } from '../text.ts';
 
 /** Hosts that have not answered: when they last spoke at all, and the last thing that is proved of their task. */
 export const SILENT_COLUMNS: Column<Task>[] = [
@@ -17,6 +17,3 @@ export function provedOf({ startedAt, acceptedAt, queuedAt, phase, attempts }: T
   if (queuedAt !== null) return `confirmed ${instant(queuedAt)}`;
   return attempts > 0 ? 'nothing, though it was sent' : 'nothing, it was not sent';
 }
-
-/** `2026-11-24 12:00:03`, UTC. */
-export const instant = (iso: string) => iso.slice(0, 19).replace('T', ' ');

@@ -1,9 +1,9 @@
 import { formatDuration } from '../../lib/utils.ts';
 import type { AuditedCall, JobWithCounts, Task, WaveCounts } from '../answers.ts';
 import { type Column, pairs, table } from '../table.ts';
-import { clean, moment } from '../text.ts';
+import { clean, instant, moment } from '../text.ts';
 import { toldLimits } from './limit-words.ts';
-import { instant, SILENT_COLUMNS } from './silent.ts';
+import { SILENT_COLUMNS } from './silent.ts';
 import { countsOf } from './states.ts';
 import { labelOf } from './track.ts';
 import { hasEndedIn, wavesOf } from './waves.ts';
@@ -45,7 +45,7 @@ function aboutJob(job: JobWithCounts): string {
     ['job', job.id],
     ['what', whatOf(job)],
     ['state', job.state],
-    ...(held ? [['held', held.why] satisfies [string, string]] : []),
+    ...(held ? [['why', held.why] satisfies [string, string]] : []),
     ['limits', toldLimits(job.limits)],
     ['hosts', countsOf(job.counts)],
     ['errors', errorsOf(job) ?? 'none'],

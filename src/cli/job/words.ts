@@ -1,7 +1,7 @@
 import { boundOf } from '../../lib/limits.ts';
 import { formatDuration } from '../../lib/utils.ts';
 import type { Job, JobWithCounts, WaitingFor } from '../answers.ts';
-import { clean, moment } from '../text.ts';
+import { clean, instant, span } from '../text.ts';
 import { countsOf } from './states.ts';
 import { waveUnderWay } from './waves.ts';
 
@@ -53,8 +53,17 @@ export function heldBy(job: JobWithCounts): { why: string; remedies: Remedy[] } 
     return { why: `paused: ${job.pausedReason ?? 'no reason was given'}`, remedies: afterPause(id) };
   }
   if (!waitingFor) return undefined;
-  const until = waitingFor.until === null ? '' : `, until ${moment(waitingFor.until)}`;
-  return { why: `waits for ${waitingFor.text}${until}`, remedies: REMEDIES[waitingFor.what]?.(id) ?? [] };
+  return {
+    why: `waits for ${waitingFor.text}${untilOf(waitingFor.until)}`,
+    remedies: REMEDIES[waitingFor.what]?.(id) ?? [],
+  };
+}
+
+/** `, until 2026-11-24 12:00:00 UTC (in 30 s)` */
+function untilOf(iso: string | null, now = Date.now()): string {
+  if (iso === null) return '';
+  const aheadMs = Date.parse(iso) - now;
+  return `, until ${instant(iso)} UTC${aheadMs > 0 ? ` (in ${span(aheadMs)})` : ''}`;
 }
 
 const afterPause = (id: string): Remedy[] => [

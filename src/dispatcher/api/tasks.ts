@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { InputError } from '../../lib/errors.ts';
 import { schemas } from '../../lib/messages.ts';
 import { sendCancel } from '../publish.ts';
+import { retriedTasks, silentTasks } from '../store/task-kinds.ts';
 import { cancelTask, type EventRow, getTask, listEvents, listTasks, type TaskRow } from '../store/tasks.ts';
 import { ANYONE, fn, OPERATOR, type Room, VIEWER } from './function.ts';
 
@@ -102,13 +103,7 @@ export const taskFunctions = [
     output: z.array(task),
     handler: async (room, { events, ...filter }) => {
       if (events) filter.limit = Math.min(filter.limit, MOST_WITH_EVENTS);
-      const rows = await listTasks(room.db, {
-        ...filter,
-        job: filter.job,
-        host: filter.host,
-        states: filter.states,
-        only: filter.only,
-      });
+      const rows = await rowsOf(room, filter);
       const said = Map.groupBy(
         events
           ? await listEvents(
@@ -136,6 +131,22 @@ export const taskFunctions = [
     },
   }),
 ];
+
+type Filter = {
+  job?: string | undefined;
+  host?: string | undefined;
+  states?: string[] | undefined;
+  only?: 'silent' | 'retried' | undefined;
+  order: 'host' | 'slowest';
+  after: string;
+  limit: number;
+};
+
+function rowsOf({ db }: Room, { only, ...filter }: Filter): Promise<TaskRow[]> {
+  const { job } = filter;
+  if (only === undefined || job === undefined) return listTasks(db, filter);
+  return only === 'silent' ? silentTasks(db, { ...filter, job }) : retriedTasks(db, { ...filter, job });
+}
 
 async function known(room: Room, id: string): Promise<TaskRow> {
   const row = await getTask(room.db, id);

@@ -1,6 +1,6 @@
 import type { Queryable } from '../../lib/conn.ts';
 import type { Progress, Result } from '../../lib/messages.ts';
-import { type Change, OPEN_STATES, type TaskNow, type TaskState, UNANSWERED_STATES } from '../tasks.ts';
+import type { Change, TaskNow, TaskState } from '../tasks.ts';
 import { parsed } from './rows.ts';
 import { sql } from './sql.ts';
 
@@ -39,13 +39,13 @@ export type EventRow = {
   recordedAt: Date;
 };
 
-const COLUMNS = sql`t.id, t.job_id AS job, t.host_id AS host, t.type, t.args, t.state, t.phase, t.reason, t.attempts,
+export const COLUMNS = sql`t.id, t.job_id AS job, t.host_id AS host, t.type, t.args, t.state, t.phase, t.reason, t.attempts,
   t.late = 1 AS late, t.wave, t.tries, t.from_version AS fromVersion, t.created_at AS createdAt,
   t.queued_at AS queuedAt,
   t.accepted_at AS acceptedAt, t.started_at AS startedAt, t.heard_at AS heardAt, t.finished_at AS finishedAt, e.result,
   h.last_seen_at AS lastSeenAt, h.online = 1 AS online`;
 /** With the result, which is kept with the last event; a host that was removed has left its tasks behind. */
-const TASKS = sql`tasks t LEFT JOIN task_events e ON e.task_id = t.id AND e.seq = t.seq
+export const TASKS = sql`tasks t LEFT JOIN task_events e ON e.task_id = t.id AND e.seq = t.seq
   LEFT JOIN hosts h ON h.id = t.host_id`;
 
 export async function getTask(db: Queryable, id: string): Promise<TaskRow | undefined> {
@@ -58,11 +58,6 @@ export type TaskFilter = {
   host?: string | undefined;
   /** Of a job only. */
   states?: string[] | undefined;
-  /**
-   * Of a job only. `silent`: those of which nobody knows, or not yet, since their hosts do not speak. `retried`: those in
-   * whose place another try came.
-   */
-  only?: 'silent' | 'retried' | undefined;
   /** Of a job only. */
   order?: 'host' | 'slowest';
   after: string;
@@ -75,7 +70,6 @@ export type TaskFilter = {
  */
 export async function listTasks(db: Queryable, filter: TaskFilter): Promise<TaskRow[]> {
   const { job, host, states, after, limit } = filter;
-  if (job !== undefined && filter.only) return listOnly(db, job, filter.only, after, limit);
   if (job !== undefined && filter.order === 'slowest') return slowestTasks(db, job, states, limit);
   if (job !== undefined && states) {
     const statement = sql`
@@ -103,23 +97,6 @@ async function slowestTasks(db: Queryable, job: string, states: string[] | undef
     SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.retried = 0 AND t.accepted_at IS NOT NULL ${states ? sql`AND t.state IN (?)` : ''}
     ORDER BY TIMESTAMPDIFF(MICROSECOND, t.accepted_at, COALESCE(t.finished_at, UTC_TIMESTAMP(3))) DESC, t.host_id LIMIT ?`;
   return (await db.query<TaskRow>(statement, [job, ...(states ? [states] : []), limit])).map(told);
-}
-
-async function listOnly(
-  db: Queryable,
-  job: string,
-  only: 'silent' | 'retried',
-  after: string,
-  limit: number,
-) {
-  const which =
-    only === 'retried'
-      ? sql`t.retried = 1`
-      : sql`t.retried = 0 AND (t.state IN (?) OR (t.state IN (?) AND COALESCE(h.online, 0) = 0))`;
-  const statement = sql`
-    SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND ${which} ORDER BY t.host_id, t.id LIMIT ?`;
-  const states = only === 'retried' ? [] : [[...UNANSWERED_STATES], [...OPEN_STATES]];
-  return (await db.query<TaskRow>(statement, [job, after, ...states, limit])).map(told);
 }
 
 export async function listEvents(db: Queryable, ids: string[]): Promise<(EventRow & { task: string })[]> {
@@ -240,7 +217,7 @@ export async function cancellingOf(db: Queryable, hosts: string[]): Promise<Map<
   return new Map([...byHost].map(([host, tasks]) => [host, tasks.map((one) => one.id)]));
 }
 
-const told = (row: TaskRow): TaskRow => ({
+export const told = (row: TaskRow): TaskRow => ({
   ...row,
   late: Boolean(row.late),
   online: Boolean(row.online),
