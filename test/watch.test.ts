@@ -441,7 +441,7 @@ describe('what is told of a job afterwards', () => {
       );
     assert.deepEqual(waits('frozen'), ['mega unfreeze']);
     assert.deepEqual(waits('hosts'), [`mega job show ${JOB}`]);
-    assert.deepEqual(waits('window'), []);
+    assert.deepEqual(waits('window'), ['mega window list']);
     assert.equal(heldBy(job({ running: 1 })), undefined);
   });
 });

@@ -9,7 +9,7 @@ export const EXIT_HELP = `Exit codes:
   1    the thing failed, such as a job that did not succeed on every host
   2    wrong usage or bad input; the same again cannot help
   3    the broker, a dispatcher or the database cannot be had now; later may help
-  4    a job that was watched without a terminal waits for a person: paused, or to be approved
+  4    a job watched without a terminal waits for a person: paused, or to be approved
   130  ended by Ctrl-C; a job that was watched goes on`;
 
 /**

@@ -6,7 +6,7 @@ import { countsOf } from './states.ts';
 import { waveUnderWay } from './waves.ts';
 
 /** `upgrade to 1.1.0 on all`: as its command reads; a downgrade that was asked for is called so. */
-export function whatOf(job: Job): string {
+export function whatOf(job: Pick<Job, 'type' | 'args' | 'target'>): string {
   const to = typeof job.args.to === 'string' ? ` to ${job.args.to}` : '';
   const downgrade = job.args.downgrade === true ? ' (downgrade allowed)' : '';
   return clean(`${job.type.replace(/^client_/, '')}${to}${downgrade} on ${job.target}`);
@@ -82,7 +82,7 @@ const REMEDIES: Record<WaitingFor['what'], (id: string) => Remedy[]> = {
   frozen: () => [['let all go on', 'mega unfreeze']],
   hosts: (id) => [['which', `mega job show ${id}`]],
   pause: () => [],
-  window: () => [],
+  window: () => [['when', 'mega window list']],
 };
 
 /** `  go on:  mega job resume <id>`, one below the other. */

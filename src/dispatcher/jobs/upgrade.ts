@@ -8,7 +8,7 @@ import { hostsMoving } from '../store/jobs.ts';
 import { listPackages, type PackageRow, type ReleaseRow } from '../store/packages.ts';
 import { selectHosts } from '../targets.ts';
 import { isSigned, requireMinimum } from '../trust/signed.ts';
-import { type Asked, type Planned, startJob } from './start.ts';
+import { type Asked, isThere, type Planned, startJob } from './start.ts';
 
 export type UpgradeRequest = {
   to?: string | undefined;
@@ -83,7 +83,7 @@ export function planUpgrade(
     return {
       id: uuidv7(),
       host: host.id,
-      online: host.online,
+      online: isThere(host),
       args: { ...about, expect } satisfies UpgradeArgs,
       state: there ? 'skipped' : 'pending',
       reason: there ? `runs ${to.name} already` : null,
