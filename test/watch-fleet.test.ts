@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import type { JobWithCounts, Task } from '../src/cli/answers.ts';
-import { mega, type Outcome, run } from './support/cli.ts';
+import { mega } from './support/cli.ts';
+import { megaHere } from './support/mega.ts';
 import { Screen } from './support/watching.ts';
 import { ended, useWorld } from './support/world.ts';
 
@@ -18,7 +19,7 @@ describe('a fleet that is watched', () => {
   let settings: Record<string, string>;
 
   before(async () => {
-    for (const version of ['1.0.0', '1.1.0']) await world().publish(version);
+    await world().publish('1.1.0');
     [there, dying, away] = ['a', 'b', 'c'].map((one) => `${world().name}-${one}`) as [string, string, string];
     settings = { MEGA_CONFIG: world().operatorConfig };
     const [, second] = await world().addFleet([there, dying], '1.0.0');
@@ -26,7 +27,7 @@ describe('a fleet that is watched', () => {
     await world().addHost(away, '1.0.0');
   });
 
-  const operator = (...args: string[]): Promise<Outcome> => run(args, mega, settings);
+  const operator = (...args: string[]) => megaHere(world(), ...args);
   const order = async (fn: string, args: object) => (await world().call<{ job: string }>(fn, args)).job;
   const screen = (...args: string[]) => new Screen([mega, ...args], settings);
 
@@ -40,7 +41,7 @@ describe('a fleet that is watched', () => {
     assert.match(waits.err, /the job goes on; watch it with/);
     const held: Answer = JSON.parse((await operator('job', 'watch', job, '--json')).out);
     assert.deepEqual([held.state, held.waitingFor!.what, held.tasks.length], ['running', 'approval', 2]);
-    await world().mega('job', 'approve', job);
+    await operator('job', 'approve', job);
     const { code, out } = await operator('job', 'watch', job);
     assert.equal(code, 0, out);
     assert.match(out, new RegExp(`\njob ${job} succeeded in .*: 2 succeeded\n$`));
@@ -61,7 +62,7 @@ describe('a fleet that is watched', () => {
 
     await using second = screen('job', 'watch', job);
     await second.shows(/waits for one host/);
-    await world().mega('job', 'pause', job, '--reason', 'it looks odd');
+    await operator('job', 'pause', job, '--reason', 'it looks odd');
     await second.shows(new RegExp(`it looks odd[\\s\\S]*mega job resume ${job}[\\s\\S]*watching goes on`));
     second.resize(60, 12);
     await second.shows(CLEARED);
@@ -71,7 +72,7 @@ describe('a fleet that is watched', () => {
       lines.every((line) => [...line.trimEnd()].length < 60),
       lines.join('\n'),
     );
-    await world().mega('job', 'cancel', job);
+    await operator('job', 'cancel', job);
     assert.equal(await second.exitCode, 1);
     assert.match(second.text, new RegExp(`job ${job} cancelled in .*: 1 succeeded, 1 cancelled`));
     const shown = (await operator('job', 'show', job)).out;
@@ -93,21 +94,23 @@ describe('a fleet that is watched', () => {
     const lost = tasks.find(({ host }) => host === dying)!;
     assert.match(watched.out, new RegExp(`^${lost.finishedAt!.slice(11, 19)} ${dying} lost`, 'm'));
     const hostsOf = async (...which: string[]) =>
-      (await world().json<Task[]>('task', 'list', '--job', job, ...which)).map(({ host }) => host);
+      (JSON.parse((await operator('task', 'list', '--job', job, ...which, '--json')).out) as Task[]).map(
+        ({ host }) => host,
+      );
     assert.deepEqual(await hostsOf('--silent'), [dying, away]);
     assert.deepEqual(await hostsOf('--state', 'lost'), [dying]);
-    const answer: Answer = await world().json('job', 'show', job);
+    const answer: Answer = JSON.parse((await operator('job', 'show', job, '--json')).out);
     assert.deepEqual(
       answer.silent.map(({ host }) => host),
       [dying, away],
     );
 
-    await world().mega('job', 'retry', job, '--failed');
+    await operator('job', 'retry', job, '--failed');
     assert.deepEqual(await hostsOf('--retried'), [dying, away]);
     assert.match(
       (await operator('job', 'show', job)).out,
       new RegExp(`^Tried again:\n.*\n${dying} +lost in preflight `, 'm'),
     );
-    await world().mega('job', 'cancel', job);
+    await operator('job', 'cancel', job);
   });
 });
