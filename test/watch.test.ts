@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Task } from '../src/cli/answers.ts';
+import { failureRows } from '../src/cli/job/failures.ts';
 import { follow } from '../src/cli/job/follow.ts';
 import { lineView } from '../src/cli/job/lines.ts';
 import { Pace, rateOf, timeLeft } from '../src/cli/job/pace.ts';
@@ -179,7 +180,7 @@ describe('on a terminal', () => {
     for (const what of ['show', 'resume', 'cancel'])
       assert.ok(text.includes(`mega job ${what} ${JOB}`), what);
     assert.ok(text.includes(`mega job retry ${JOB} --failed`));
-    assert.match(text, /^ {4}db-0000 rolled_back: crashed: exit 1$/m);
+    assert.match(text, /^ {4}rolled_back: crashed: exit 1\n {6}db-0000 db-0001 /m);
     assert.match(text, new RegExp(`^ {4}and \\d+ more: mega job show ${JOB}$`, 'm'));
     assert.match(text, /watching goes on/);
   });
@@ -256,6 +257,19 @@ describe('on a terminal', () => {
     assert.doesNotMatch(left, /[\x00-\x09\x0b-\x1f\u202e]/);
   });
 
+  test('hosts that failed alike are told together, with the reason once', () => {
+    const disk = task('db-7', 'failed', [['failed', 'staging', 'disk full']]);
+    const { rows, told } = failureRows([...failedTasks(20), disk], 8, 40);
+    assert.deepEqual(rows, [
+      'rolled_back: crashed: exit 1',
+      '  db-0000 db-0001 db-0002 db-0003 db-0004',
+      'db-7 failed in staging: disk full',
+    ]);
+    assert.equal(told, 6);
+    for (let room = 0; room < 5; room++)
+      assert.ok(failureRows([disk, ...failedTasks(20)], room, 40).rows.length <= room);
+  });
+
   test('many waves are told around the one under way', () => {
     const terminal = new Terminal();
     const waves = Array.from({ length: 50 }, (_, i) => {
@@ -302,7 +316,7 @@ describe('without a terminal', () => {
         'wave 1 of 2 has ended: 1 succeeded',
         'waits for the pause',
         'wave 2 of 2 begins: 2 hosts',
-        'it waits no more',
+        'the job goes on',
         'paused: one error',
         `  which and why: mega job show ${JOB}`,
         `  go on:         mega job resume ${JOB}`,
@@ -310,6 +324,17 @@ describe('without a terminal', () => {
         `  end it:        mega job cancel ${JOB}`,
         'the job goes on',
       ],
+    );
+  });
+
+  test('that a job waits between two hosts is told only when it goes on waiting', () => {
+    const { text, view } = lines();
+    const away = { waitingFor: { what: 'hosts' as const, until: null, text: 'one host that is away' } };
+    for (const more of [{}, away, {}, away, away, away, {}])
+      view.show(seenOf(job({ running: 1, pending: 1 }, more)));
+    assert.deepEqual(
+      text.map((line) => line.slice(9)),
+      ['waits for one host that is away', `  which: mega job show ${JOB}`, 'the job goes on'],
     );
   });
 

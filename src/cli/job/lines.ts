@@ -1,8 +1,7 @@
-import type { JobWithCounts } from '../answers.ts';
 import { clean, clock } from '../text.ts';
 import type { Output } from '../world.ts';
 import { FEW_HOSTS, type Snapshot } from './follow.ts';
-import { newsOf, stateNews } from './news.ts';
+import { News } from './news.ts';
 import { countsOf, total } from './states.ts';
 import { Tracker } from './track.ts';
 import { failureLine, Progress, slowLine, standingLine, type View } from './view.ts';
@@ -20,26 +19,24 @@ const MOST_FAILURES = 50;
 export function lineView(output: Output): View {
   const say = (text: string, at = Date.now()) => output.write(`${clock(at)} ${clean(text)}\n`);
   const hosts = { few: new EachHost(say), many: new ManyHosts(say) };
-  let before: JobWithCounts | undefined;
+  const news = new News();
   return {
     show: (seen) => {
       hosts[total(seen.job.counts) <= FEW_HOSTS ? 'few' : 'many'].show(seen);
-      for (const line of newsOf(before, seen.job)) say(line);
-      before = seen.job;
+      for (const line of news.see(seen.job)) say(line);
     },
     note: say,
     close: () => undefined,
   };
 }
 
-/** Nothing moves; only what holds the job is told. */
+/** No host is told; only what becomes of the job. */
 export function quietView(output: Output): View {
   const say = (text: string) => output.write(`mega: ${clean(text)}\n`);
-  let before: JobWithCounts | undefined;
+  const news = new News();
   return {
     show: ({ job }) => {
-      for (const line of stateNews(before, job)) say(line);
-      before = job;
+      for (const line of news.see(job)) say(line);
     },
     note: say,
     close: () => undefined,

@@ -1,12 +1,38 @@
 import type { JobWithCounts } from '../answers.ts';
 import { countsOf } from './states.ts';
 import { hasEndedIn, wavesOf, waveUnderWay } from './waves.ts';
-import { heldBy, remedyLines } from './words.ts';
+import { heldBy, needsPerson, remedyLines } from './words.ts';
 
-/** What became of the job itself between two looks, in lines; of a first look, only what is not as usual. */
-export function newsOf(before: JobWithCounts | undefined, now: JobWithCounts): string[] {
-  return [...waveNews(before, now), ...stateNews(before, now)];
+/** What becomes of a job itself from look to look, in lines; of the first look, only what is not as usual. */
+export class News {
+  #before: JobWithCounts | undefined;
+  /** By what it was held when that was told last. */
+  #told: string | undefined;
+
+  see(now: JobWithCounts): string[] {
+    const before = this.#before;
+    this.#before = now;
+    return [...waveNews(before, now), ...this.#holdNews(before, now)];
+  }
+
+  /** A job may wait for a moment between two hosts: only what is so in two looks is told, unless a person is needed. */
+  #holdNews(before: JobWithCounts | undefined, now: JobWithCounts): string[] {
+    if (now.state === 'cancelling')
+      return before?.state === 'cancelling' ? [] : ['the job is being cancelled'];
+    const held = heldBy(now);
+    const by = held && holderOf(now);
+    const steady = needsPerson(now) || (before !== undefined && holderOf(before) === by);
+    if (by === this.#told || (by && !steady)) return [];
+    this.#told = by;
+    return held
+      ? [held.why, ...remedyLines(held.remedies)]
+      : now.state === 'running'
+        ? ['the job goes on']
+        : [];
+  }
 }
+
+const holderOf = (job: JobWithCounts) => (job.state === 'paused' ? 'paused' : job.waitingFor?.what);
 
 function waveNews(before: JobWithCounts | undefined, now: JobWithCounts): string[] {
   const waves = wavesOf(now);
@@ -23,16 +49,4 @@ function waveNews(before: JobWithCounts | undefined, now: JobWithCounts): string
     ...ended.map(({ wave, counts }) => `wave ${wave} of ${waves.length} has ended: ${countsOf(counts)}`),
     ...begun.map(({ wave, hosts }) => `wave ${wave} of ${waves.length} begins: ${hosts} hosts`),
   ];
-}
-
-export function stateNews(before: JobWithCounts | undefined, now: JobWithCounts): string[] {
-  const lines: string[] = [];
-  const was = before && heldBy(before);
-  const is = heldBy(now);
-  if (before?.state === 'paused' && now.state === 'running') lines.push('the job goes on');
-  if (now.state === 'cancelling' && before?.state !== 'cancelling') lines.push('the job is being cancelled');
-  const isNew = now.state !== before?.state || now.waitingFor?.what !== before?.waitingFor?.what;
-  if (is && isNew) lines.push(is.why, ...remedyLines(is.remedies));
-  if (was && !is && before?.state === now.state) lines.push('it waits no more');
-  return lines;
 }

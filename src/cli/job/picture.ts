@@ -1,9 +1,10 @@
 import type { JobWithCounts, Task, WaveCounts } from '../answers.ts';
 import { clean, clock, wrap } from '../text.ts';
+import { failureRows } from './failures.ts';
 import type { Snapshot } from './follow.ts';
 import { countsOf, endedOf, total } from './states.ts';
 import type { Standing } from './track.ts';
-import { failureLine, slowLine, standingLine } from './view.ts';
+import { slowLine, standingLine } from './view.ts';
 import { barOf, progressOf, wavesOf, waveUnderWay } from './waves.ts';
 import { errorsOf, heldBy, lifeOf, needsPerson, remedyLines, whatOf } from './words.ts';
 
@@ -35,7 +36,9 @@ export function pictureOf({ seen, standings, pace, trouble }: Shown, size: Size)
   ];
   const room = Math.max(1, size.rows - SPARE_ROWS);
   const hosts =
-    standings.length > 0 ? eachHost(standings, room - about.length) : someHosts(seen, room - about.length);
+    standings.length > 0
+      ? eachHost(standings, room - about.length)
+      : someHosts(seen, room - about.length, size.columns);
   return [...about, ...hosts].slice(0, room);
 }
 
@@ -101,21 +104,20 @@ function eachHost(standings: Standing[], room: number): Line[] {
 }
 
 /** Of a large job: some that failed, and those that have been at it for longest, unless the failed ones hold it up. */
-function someHosts({ job, failed, slowest }: Snapshot, room: number): Line[] {
+function someHosts({ job, failed, slowest }: Snapshot, room: number, width: number): Line[] {
   const more = slowest.length > 0 && !(needsPerson(job) && failed.length > 0);
   const slow = more ? ['slowest:', ...slowest.map((task) => `  ${slowLine(task)}`)] : [];
   const forFailed = Math.max(room - slow.length, Math.ceil(room / 2));
-  return [...failedHosts(job, failed, forFailed), ...slow.map((text) => ({ text: `  ${text}` }))];
+  return [...failedHosts(job, failed, forFailed, width), ...slow.map((text) => ({ text: `  ${text}` }))];
 }
 
-function failedHosts(job: JobWithCounts, failed: Task[], room: number): Line[] {
+function failedHosts(job: JobWithCounts, failed: Task[], room: number, width: number): Line[] {
   const all = total(job.counts, 'bad');
   if (failed.length === 0 || room < 2) return [];
-  const most = all <= room - 1 ? all : room - 2;
-  const rows = failed.slice(0, most).map((task) => rowOf(`  ${failureLine(task)}`, true));
-  const more = all - rows.length;
+  const { rows, told } = failureRows(failed, room - 2, width - 2 * INDENT - INDENT);
+  const more = all - told;
   const rest = more > 0 ? [{ text: `    and ${more} more: mega job show ${job.id}` }] : [];
-  return [{ text: '  failed:' }, ...rows, ...rest];
+  return [{ text: '  failed:' }, ...rows.map((row) => rowOf(`  ${row}`, true)), ...rest];
 }
 
 const rowOf = (text: string, failed: boolean): Line => {
