@@ -2,13 +2,14 @@ import { CommanderError } from 'commander';
 import { codeOf, InputError, UnavailableError } from '../lib/errors.ts';
 
 /** What the exit code says; told in `mega --help`. */
-export const EXIT = { good: 0, failed: 1, badInput: 2, unavailable: 3, interrupted: 130 } as const;
+export const EXIT = { good: 0, failed: 1, badInput: 2, unavailable: 3, held: 4, interrupted: 130 } as const;
 
 export const EXIT_HELP = `Exit codes:
   0    good
   1    the thing failed, such as a job that did not succeed on every host
   2    wrong usage or bad input; the same again cannot help
   3    the broker, a dispatcher or the database cannot be had now; later may help
+  4    a job watched without a terminal waits for a person: paused, or to be approved
   130  ended by Ctrl-C; a job that was watched goes on`;
 
 /**
