@@ -47,7 +47,8 @@ export function addUpgrade(program: Command, room: Room): void {
       const request = await upgradeRequest(options);
       return withSender(options, async (call) => {
         const about = { fn: 'client_upgrade', args: request };
-        if (options.at !== undefined) return scheduleOnce(room, call, options, about);
+        if (options.at !== undefined || options.zone !== undefined)
+          return scheduleOnce(room, call, options, about);
         const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', request);
         if (options.watch) {
           if (!options.json) room.out.write(`job ${job}\n`);
