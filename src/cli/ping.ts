@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addLimitOptions, type LimitOptions, limitsOf } from './job/limits.ts';
 import { awaitJob } from './job/watch.ts';
 import { callSurely, withSender } from './session.ts';
 import { act, collect, example, JSON_FLAG, type Room } from './world.ts';
@@ -10,10 +11,14 @@ export function addPing(program: Command, room: Room): void {
     .description('ask hosts through their own queues whether they are there')
     .requiredOption('--on <hosts>', 'a host, a pattern such as "db-*", or all; may be given again', collect)
     .option(...JSON_FLAG);
+  addLimitOptions(ping);
   ping.action(
-    act<{ on: string[]; json?: true }>(room, (options) =>
+    act<LimitOptions & { on: string[]; json?: true }>(room, (options) =>
       withSender(options, async (call) => {
-        const { job } = await callSurely<{ job: string }>(call, 'ping', { on: options.on });
+        const { job } = await callSurely<{ job: string }>(call, 'ping', {
+          on: options.on,
+          limits: limitsOf(options),
+        });
         return awaitJob(room, call, job, options);
       }),
     ),

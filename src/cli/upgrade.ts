@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { EXIT } from './exit.ts';
+import { addLimitOptions, type LimitOptions, limitsOf } from './job/limits.ts';
 import { tellHowToGoOn, watchJob } from './job/watch.ts';
 import { callSurely, withSender } from './session.ts';
 import { printJson } from './table.ts';
 import { act, collect, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
-type UpgradeOptions = {
+type UpgradeOptions = LimitOptions & {
   to?: string;
   on: string[];
   watch: boolean;
@@ -34,6 +35,7 @@ export function addUpgrade(program: Command, room: Room): void {
     .option('--trial-starts <number>', 'how often it may be started meanwhile', wholeNumber(1, 20))
     .option('--trial-hang-seconds <number>', 'how long it may give no sign of life', wholeNumber(3, 3600))
     .option(...JSON_FLAG);
+  addLimitOptions(upgrade);
   upgrade.action(
     act<UpgradeOptions>(room, (options) =>
       withSender(options, async (call) => {
@@ -59,5 +61,5 @@ export function addUpgrade(program: Command, room: Room): void {
 function requestOf(options: UpgradeOptions): object {
   const { to, on, allowDowngrade: downgrade, trialSeconds, trialStarts, trialHangSeconds } = options;
   const trial = { seconds: trialSeconds, starts: trialStarts, hangSeconds: trialHangSeconds };
-  return { to, on, trial, downgrade }; // JSON drops what was not given
+  return { to, on, trial, downgrade, limits: limitsOf(options) }; // JSON drops what was not given
 }
