@@ -15,6 +15,7 @@ import { Outbox } from './outbox.ts';
 import type { Room } from './room.ts';
 import { Runner } from './runner.ts';
 import { Secret } from './secret.ts';
+import { checkUpgrade } from './tasks/check_upgrade.ts';
 import { clientUpgrade } from './tasks/client_upgrade.ts';
 import { ping } from './tasks/ping.ts';
 import { rotateSecret } from './tasks/rotate_secret.ts';
@@ -66,7 +67,7 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   forget(journal, logger);
   const outbox = opened.use(new Outbox(journal, broker, config.host));
   const probes = new Probes(room);
-  const runner = new Runner(room, [ping, clientUpgrade(probes), rotateSecret(secret)]);
+  const runner = new Runner(room, [ping, checkUpgrade, clientUpgrade(probes), rotateSecret(secret)]);
   opened.defer(() => outbox.drain(DRAIN_MS));
   opened.defer(() => runner.stop(STOP_MS));
   const inbox = opened.use(

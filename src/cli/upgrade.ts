@@ -4,12 +4,14 @@ import { addLimitOptions, type LimitOptions, limitsOf } from './job/limits.ts';
 import { tellHowToGoOn, watchJob } from './job/watch.ts';
 import { callSurely, withSender } from './session.ts';
 import { printJson } from './table.ts';
+import { dryRun } from './upgrade/dryrun.ts';
 import { act, collect, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
 type UpgradeOptions = LimitOptions & {
   to?: string;
   on: string[];
   watch: boolean;
+  dryRun?: true;
   allowDowngrade?: true;
   trialSeconds?: number;
   trialStarts?: number;
@@ -25,6 +27,7 @@ export function addUpgrade(program: Command, room: Room): void {
     .option('--to <version>', 'the version (default: the newest that is published)')
     .requiredOption('--on <hosts>', 'a host, a pattern such as "db-*", or all; may be given again', collect)
     .option('--allow-downgrade', 'take hosts that run a newer version back to this one, too')
+    .option('--dry-run', 'ask the hosts what would happen and how long it would take; change nothing')
     .option('--watch', 'watch until the job has ended (the default)', true)
     .option('--no-watch', 'only make the job')
     .option(
@@ -39,6 +42,7 @@ export function addUpgrade(program: Command, room: Room): void {
   upgrade.action(
     act<UpgradeOptions>(room, (options) =>
       withSender(options, async (call) => {
+        if (options.dryRun) return dryRun(room, call, requestOf(options), options);
         const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', requestOf(options));
         if (options.watch) {
           if (!options.json) room.out.write(`job ${job}\n`);
@@ -54,6 +58,7 @@ export function addUpgrade(program: Command, room: Room): void {
   example(
     upgrade,
     'mega upgrade --to 1.1.0 --on all',
+    'mega upgrade --to 1.1.0 --on all --dry-run',
     "mega upgrade --to 1.1.0 --on db-01 --on 'web-*' --no-watch",
   );
 }

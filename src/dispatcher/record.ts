@@ -2,7 +2,9 @@ import type { Queryable } from '../lib/conn.ts';
 import type { Answer, Event, Parked, Progress, Result } from '../lib/messages.ts';
 import type { Context } from './context.ts';
 import { parkBody } from './park.ts';
+import { quarantineDue, wentBack } from './quarantine.ts';
 import { finishJobs, reopenJobs } from './store/jobs.ts';
+import { addRollbacks, type Rollback } from './store/quarantine.ts';
 import { addEvents, applyChanges, type LockedTask, lockTasks, type TaskChange } from './store/tasks.ts';
 import { advance } from './tasks.ts';
 
@@ -20,6 +22,7 @@ export async function record(context: Context, batch: Said[]): Promise<void> {
   const touched = await context.db.transaction((db) => recordTasks(db, about));
   // In a transaction, since that is tried again after a deadlock.
   if (touched.length > 0) await context.db.transaction((db) => finishJobs(db, touched));
+  if (about.some(wentBack)) await quarantineDue(context);
   context.endings.tell(touched);
   for (const one of batch.filter(is('parked'))) await parkForHost(context, one);
   for (const one of batch.filter(is('answer'))) noteAnswer(context, one);
@@ -46,9 +49,20 @@ async function recordTasks(db: Queryable, about: (Progress | Result)[]): Promise
   // A statement takes each task once: first all first changes, then all second ones.
   for (const round of changes) await applyChanges(db, round);
   const all = changes.flat();
+  await addRollbacks(
+    db,
+    all.flatMap((one) => rollbackIn(one, rows.get(one.id)!)),
+    now,
+  );
   const late = all.filter((one) => one.late).map((one) => rows.get(one.id)!.job);
   if (late.length > 0) await reopenJobs(db, late);
   return [...ended];
+}
+
+/** A result that was recorded before, or comes too late to be believed, is no change. */
+function rollbackIn({ result, reason }: TaskChange, { type, host, args }: LockedTask): Rollback[] {
+  if (type !== 'client_upgrade' || !result || !wentBack(result)) return [];
+  return [{ version: String(args.to), host, reason }];
 }
 
 function changesOf(row: LockedTask, said: (Progress | Result)[]): TaskChange[] {

@@ -9,6 +9,7 @@ import { keyFromBase64 } from '../lib/trust/keys.ts';
 import { seeToAdmins } from './admins.ts';
 import { serveCalls } from './api/server.ts';
 import { AuditBook } from './audit-book.ts';
+import { catchUp } from './catchup.ts';
 import { warnOfEnds } from './certificates.ts';
 import { Collector } from './collect.ts';
 import { Confirmed } from './confirmed.ts';
@@ -32,6 +33,7 @@ import { MetadataWatch, watchMs } from './trust/watch.ts';
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 500;
 const EXPIRE_MS = 1_000;
+const CATCH_UP_MS = 1_000;
 const STREAMS_MS = 60_000;
 const STRAY_MS = 3_600_000;
 const FLOODS_MS = 1_000;
@@ -64,6 +66,7 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   loop('sightings', SIGHTINGS_MS, () => sightings.flush());
   const steadyMs = () => Math.min(results.steadyMs, events.steadyMs, sightings.steadyMs);
   loop('expire', EXPIRE_MS, () => expireDue(context, steadyMs()));
+  loop('catch up', CATCH_UP_MS, () => catchUp(context));
   const flooding = loop('floods', FLOODS_MS, () => floods.step());
   floods.onSuspicion = () => flooding.kick();
   opened.use(watchLogs(context));
@@ -102,7 +105,7 @@ async function openContext(
     endings: new Endings(),
     confirmed: new Confirmed(db),
     sightings: new Sightings(db),
-    greetings: new Greetings(db),
+    greetings: new Greetings(db, config.offlineAfterMs),
     people: new People(db),
     auditBook: new AuditBook(db),
     floods: new Floods(config, db, management, logger),

@@ -5,6 +5,7 @@ import { type Audited, audited, auditRefusal } from '../audit.ts';
 import { apiTokenFunctions } from './api-tokens.ts';
 import { auditFunctions } from './audit.ts';
 import { callerOf, type Sender } from './callers.ts';
+import { check_upgrade } from './check_upgrade.ts';
 import { client_ping } from './client_ping.ts';
 import { doctor } from './doctor.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
@@ -12,6 +13,7 @@ import { hostFunctions } from './hosts.ts';
 import { jobFunctions } from './jobs.ts';
 import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
+import { quarantineFunctions } from './quarantine.ts';
 import { secretFunctions } from './secrets.ts';
 import { taskFunctions } from './tasks.ts';
 import { tokenFunctions } from './tokens.ts';
@@ -38,6 +40,7 @@ const get_all_funcs = fn({
 });
 
 const all: Fn[] = [
+  check_upgrade,
   client_ping,
   doctor,
   get_all_funcs,
@@ -45,6 +48,7 @@ const all: Fn[] = [
   ...hostFunctions,
   ...metadataFunctions,
   ...packageFunctions,
+  ...quarantineFunctions,
   ...secretFunctions,
   ...taskFunctions,
   ...tokenFunctions,

@@ -1,4 +1,5 @@
 import type { Conn, Queryable } from '../../lib/conn.ts';
+import { NOT_QUARANTINED } from './quarantine.ts';
 import { parsed } from './rows.ts';
 import { sql } from './sql.ts';
 
@@ -35,6 +36,7 @@ export async function claimPending(
       SELECT t.id FROM tasks t JOIN hosts h ON h.id = t.host_id
       WHERE t.state = 'pending' AND t.id > ? AND h.online = 1 AND t.deadline_at > UTC_TIMESTAMP(3)
         AND (t.lease_until IS NULL OR t.lease_until < UTC_TIMESTAMP(3))
+        AND ${NOT_QUARANTINED}
       ORDER BY t.id LIMIT ?`,
     [after, limit],
   );
