@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { selectHosts } from '../src/dispatcher/jobs.ts';
+import { selectHosts } from '../src/dispatcher/targets.ts';
 import { advance, type TaskNow } from '../src/dispatcher/tasks.ts';
 import type { Progress, Result } from '../src/lib/messages.ts';
 

@@ -50,6 +50,7 @@ export type Task = {
   startedAt: string | null;
   heardAt: string | null;
   finishedAt: string | null;
+  wave?: number;
   events: TaskEvent[];
 };
 

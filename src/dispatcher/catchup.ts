@@ -12,6 +12,7 @@ import {
   lookedAt,
   type UpgradeJob,
 } from './store/catchup.ts';
+import { lockJob, openJob } from './store/controls.ts';
 import { quarantineOf } from './store/quarantine.ts';
 import { isOpen, type TaskState } from './tasks.ts';
 
@@ -117,7 +118,12 @@ async function makeUpFor(
   const task = { id: uuidv7(), job: job.id, host: host.id, fromVersion, args, instead };
   const made = await db.transaction(async (tx) => {
     if (!(await lockBehind(tx, host)) || (await quarantineOf(tx, to))) return false;
-    return addCatchUp(tx, task);
+    const now = await lockJob(tx, job.id);
+    if (!now || !UNDER_WAY_OR_ENDED.includes(now.state)) return false;
+    const { driven, deadlineMs } = now;
+    if (!(await addCatchUp(tx, { ...task, ready: !driven, deadlineMs }))) return false;
+    if (now.state !== 'running') await openJob(tx, job.id, deadlineMs);
+    return true;
   });
   if (made) logger.info({ host: host.id, job: job.id, task: task.id, to }, 'a host is to catch up');
   return made;

@@ -3,18 +3,21 @@ import { InputError } from '../lib/errors.ts';
 import type { Progress, Result } from '../lib/messages.ts';
 import { raiseAlert } from './alerts/raise.ts';
 import type { Context } from './context.ts';
+import { pauseLocked } from './jobs/pause.ts';
+import { lockJob } from './store/controls.ts';
 import { lockPackage, type PackageRow } from './store/packages.ts';
 import {
   endQuarantine,
-  pauseJobs,
   type Quarantine,
   quarantineOf,
+  quarantineOfJob,
   type Rollback,
   rollbacksOf,
   setQuarantine,
   upgradesTo,
   versionsPast,
 } from './store/quarantine.ts';
+import { BACK_PHASES } from './tasks.ts';
 
 /**
  * A version that hosts go back from is stopped for the whole fleet, until somebody releases it.
@@ -28,16 +31,16 @@ import {
  * - From the commit on no order to the version is claimed (`NOT_QUARANTINED` in store/due.ts), whatever becomes of its
  *   job. What hosts have taken before goes on: each is on trial, and goes back by itself.
  */
-const BACK_PHASES: readonly (string | undefined)[] = ['rolled_back', 'rollback_failed'];
 const NAMED = 3;
 
 /** Whether a host says that it went back, or had to and could not. */
 export function wentBack(said: Pick<Progress | Result, 'kind' | 'phase'>): boolean {
-  return said.kind === 'result' && BACK_PHASES.includes(said.phase);
+  return said.kind === 'result' && (BACK_PHASES as readonly (string | undefined)[]).includes(said.phase);
 }
 
 /** Quarantines what more hosts went back from than may. */
-export async function quarantineDue({ db, config, logger }: Context): Promise<void> {
+export async function quarantineDue(context: Context): Promise<void> {
+  const { db, config, logger } = context;
   for (const version of await versionsPast(db, config.quarantineAfter)) {
     const reason = await db.transaction(async (tx) => {
       const row = await lockPackage(tx, version);
@@ -45,7 +48,7 @@ export async function quarantineDue({ db, config, logger }: Context): Promise<vo
       // Another dispatcher was faster, or somebody released it meanwhile.
       if (!row || row.quarantinedAt || hosts.length <= config.quarantineAfter) return undefined;
       const why = reasonOf(hosts);
-      await quarantine(tx, version, why);
+      await quarantine(context, tx, version, why);
       return why;
     });
     if (reason !== undefined) logger.error({ version, reason }, 'a version is quarantined');
@@ -53,12 +56,12 @@ export async function quarantineDue({ db, config, logger }: Context): Promise<vo
 }
 
 /** By hand. One that is in quarantine stays so, for the reason that it has. Error: `unknown_package`. */
-export async function quarantineByHand({ db }: Context, version: string, by: string, reason: string) {
-  return db.transaction(async (tx) => {
+export async function quarantineByHand(context: Context, version: string, by: string, reason: string) {
+  return context.db.transaction(async (tx) => {
     const row = await lockRelease(tx, version);
     if (row.quarantineReason !== null) return { reason: row.quarantineReason, paused: [] };
     const why = `by ${by}: ${reason}`;
-    return { reason: why, paused: await quarantine(tx, version, why) };
+    return { reason: why, paused: await quarantine(context, tx, version, why) };
   });
 }
 
@@ -78,20 +81,36 @@ export async function requireReleased(db: Queryable, version: string): Promise<v
   if (found) throw quarantined(version, found);
 }
 
-export function quarantined(version: string, { since, reason }: Quarantine): InputError {
+/** The same for the version of a job. */
+export async function requireJobReleased(db: Queryable, job: string): Promise<void> {
+  const found = await quarantineOfJob(db, job);
+  if (found) throw quarantined(found.version, found);
+}
+
+function quarantined(version: string, { since, reason }: Quarantine): InputError {
   const when = since.toISOString().slice(0, 19).replace('T', ' ');
   const remedy = `order another version, or release this one: mega package release ${version}`;
   return new InputError('quarantined', `${version} is in quarantine since ${when} UTC: ${reason}; ${remedy}`);
 }
 
-/** The jobs that are paused for it. The caller holds the package's row. */
-async function quarantine(tx: Queryable, version: string, reason: string): Promise<string[]> {
+/** The jobs that it pauses. The caller holds the package's row. */
+async function quarantine(
+  context: Context,
+  tx: Queryable,
+  version: string,
+  reason: string,
+): Promise<string[]> {
   await setQuarantine(tx, version, reason);
-  const jobs = await upgradesTo(tx, version, ['pending', 'running']);
-  await pauseJobs(tx, jobs, `${version} is in quarantine: ${reason}`);
+  const paused: string[] = [];
+  for (const id of await upgradesTo(tx, version, ['running'])) {
+    const job = await lockJob(tx, id);
+    if (job?.state !== 'running') continue;
+    await pauseLocked(context, tx, job, `${version} is in quarantine: ${reason}`);
+    paused.push(id);
+  }
   const text = `${version} is in quarantine: ${reason}; no host is sent to it until mega package release ${version}`;
   await raiseAlert(tx, { kind: 'quarantined', about: version, text });
-  return jobs;
+  return paused;
 }
 
 async function lockRelease(tx: Queryable, version: string): Promise<PackageRow> {

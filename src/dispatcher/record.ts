@@ -1,9 +1,10 @@
 import type { Queryable } from '../lib/conn.ts';
 import type { Answer, Event, Parked, Progress, Result } from '../lib/messages.ts';
 import type { Context } from './context.ts';
+import { endJobs } from './jobs/ended.ts';
 import { parkBody } from './park.ts';
 import { quarantineDue, wentBack } from './quarantine.ts';
-import { finishJobs, reopenJobs } from './store/jobs.ts';
+import { reopenJobs } from './store/jobs.ts';
 import { addRollbacks, type Rollback } from './store/quarantine.ts';
 import { addEvents, applyChanges, type LockedTask, lockTasks, type TaskChange } from './store/tasks.ts';
 import { advance } from './tasks.ts';
@@ -16,13 +17,17 @@ const is =
 
 /** Records one batch in one transaction; recording it again changes nothing. */
 export async function record(context: Context, batch: Said[]): Promise<void> {
+  const { driver, logger } = context;
   const about = batch.filter(
     (one): one is Progress | Result => one.kind === 'progress' || one.kind === 'result',
   );
   const touched = await context.db.transaction((db) => recordTasks(db, about));
-  // In a transaction, since that is tried again after a deadlock.
-  if (touched.length > 0) await context.db.transaction((db) => finishJobs(db, touched));
+  // Before anything more of it starts.
   if (about.some(wentBack)) await quarantineDue(context);
+  driver.noteEnds(touched);
+  const own = touched.filter((job) => !driver.isDriven(job));
+  // In a transaction, since that is tried again after a deadlock.
+  if (own.length > 0) await context.db.transaction((db) => endJobs({ db, logger }, own));
   context.endings.tell(touched);
   for (const one of batch.filter(is('parked'))) await parkForHost(context, one);
   for (const one of batch.filter(is('answer'))) noteAnswer(context, one);

@@ -19,6 +19,7 @@ import { Endings } from './endings.ts';
 import { expireDue } from './expire.ts';
 import { Floods } from './floods.ts';
 import { Greetings } from './greetings.ts';
+import { Driver } from './jobs/drive.ts';
 import { watchLogs } from './logs.ts';
 import { Loop } from './loop.ts';
 import { deleteStray, deleteUnread } from './packages/sweep.ts';
@@ -32,6 +33,8 @@ import { MetadataWatch, watchMs } from './trust/watch.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 500;
+/** How soon a driven job is looked at when there is something to look at; most rounds find nothing due. */
+const DRIVE_MS = 50;
 const EXPIRE_MS = 1_000;
 const CATCH_UP_MS = 1_000;
 const STREAMS_MS = 60_000;
@@ -49,7 +52,7 @@ const CERTIFICATES_MS = 12 * 3_600_000;
 export async function startDispatcher(config: DispatcherConfig, logger: Logger): Promise<AsyncDisposable> {
   await using opened = new AsyncDisposableStack();
   const context = await openContext(config, logger, opened);
-  const { publisher, management, db, confirmed, sightings, floods } = context;
+  const { publisher, management, db, confirmed, sightings, floods, driver } = context;
   await declareTopology(publisher, management);
   await makeSlots(db, config.maxDownloads);
   await seeToAdmins(context);
@@ -60,6 +63,8 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
     opened.use(new Loop(name, logger, pauseMs, step));
   opened.defer(() => confirmed.flush(0).catch(() => undefined));
   const publishing = loop('publish', POLL_MS, () => publishDue(context));
+  driver.onReady = () => publishing.kick();
+  loop('drive', DRIVE_MS, () => driver.step());
   const results = opened.use(new Collector(context, QUEUE.results));
   const events = opened.use(new Collector(context, QUEUE.events));
   loop('confirmed', CONFIRMED_MS, () => confirmed.flush());
@@ -103,6 +108,7 @@ async function openContext(
     orderKey: keyFromBase64(config.keys.orders),
     metadata: new MetadataFiles(db),
     endings: new Endings(),
+    driver: new Driver(db, logger, config.taskDeadlineMs),
     confirmed: new Confirmed(db),
     sightings: new Sightings(db),
     greetings: new Greetings(db, config.offlineAfterMs),

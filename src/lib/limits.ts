@@ -63,6 +63,15 @@ export const limits = z.object({
 export type Limits = z.infer<typeof limits>;
 export const noLimits = (): Limits => limits.parse({});
 
+/** As it may be asked for: a name that is not known is an error, so that no limit is lost by a slip. */
+export const limitsWanted = limits.strict().optional();
+
+/** Whether all hosts may start at once and nothing is watched: then nobody need drive the job. */
+export function saysNothing({ waves, maxConcurrency, maxErrors, rate, retries = 0 }: Limits): boolean {
+  const atOnce = (waves ?? []).every((one) => one === '100%');
+  return atOnce && [maxConcurrency, maxErrors, rate].every((one) => one === undefined) && retries === 0;
+}
+
 /** How many hosts a bound is, of so many: per cent are rounded down. */
 export function boundOf(bound: Bound, hosts: number): number {
   return typeof bound === 'number' ? bound : Math.floor((Number.parseInt(bound, 10) * hosts) / 100);

@@ -8,8 +8,10 @@ import { callerOf, type Sender } from './callers.ts';
 import { check_upgrade } from './check_upgrade.ts';
 import { client_ping } from './client_ping.ts';
 import { doctor } from './doctor.ts';
+import { freezeFunctions } from './freeze.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
 import { hostFunctions } from './hosts.ts';
+import { jobControlFunctions } from './job-controls.ts';
 import { jobFunctions } from './jobs.ts';
 import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
@@ -45,6 +47,8 @@ const all: Fn[] = [
   doctor,
   get_all_funcs,
   ...jobFunctions,
+  ...jobControlFunctions,
+  ...freezeFunctions,
   ...hostFunctions,
   ...metadataFunctions,
   ...packageFunctions,

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { InputError } from '../../lib/errors.ts';
+import { limitsWanted } from '../../lib/limits.ts';
 import { schemas } from '../../lib/messages.ts';
 import { unlessRemoved } from '../declare.ts';
-import { startRotation } from '../jobs.ts';
+import { startRotation } from '../jobs/alike.ts';
 import { setSecret } from '../store/registered.ts';
 import { AGENT, fn, OPERATOR } from './function.ts';
 
@@ -27,10 +28,10 @@ export const secretFunctions = [
     help: 'Lets hosts exchange their secrets in the broker; those that are away do it when they come back.',
     callers: OPERATOR,
     effect: 'changes',
-    input: z.object({ on: z.array(z.string().min(1).max(200)).min(1).max(10_000) }),
+    input: z.object({ on: z.array(z.string().min(1).max(200)).min(1).max(10_000), limits: limitsWanted }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {
-      const id = await startRotation(room, input.on, { by: caller.id, key: caller.key });
+      const id = await startRotation(room, input, { by: caller.id, key: caller.key });
       room.kick();
       return { job: id };
     },

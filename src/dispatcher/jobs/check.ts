@@ -43,12 +43,11 @@ export async function startCheck(
 }
 
 /** Of a host that is not asked: what takes the place of the order, and why. */
-function insteadOf({ state, online, held, args, reason }: Planned) {
+function insteadOf({ state, online, args, reason }: Planned) {
   const skipped = (instead: string, why: string | null) => {
     return { state: 'skipped' as const, args: { instead }, reason: why };
   };
   if (state === 'skipped') return skipped('nothing', reason);
-  if (held) return skipped('held', 'is held');
   if (!online) return skipped('away', 'is away: it would be upgraded when it is back');
   return { state, args, reason };
 }

@@ -23,12 +23,13 @@ export async function lookAtHosts(db: Queryable, hosts: string[], afterMs: numbe
   await db.run(statement, [afterMs * 1000, hosts]);
 }
 
-/** Their tasks expired unheard: as soon as they are back. */
-export async function lookAtAway(db: Queryable, tasks: string[]): Promise<void> {
+/** Before upgrades of these jobs expire: hosts that are away are looked at as soon as they are back. */
+export async function lookAtAway(db: Queryable, jobs: string[]): Promise<void> {
   const statement = sql`
     UPDATE hosts h JOIN tasks t ON t.host_id = h.id SET h.catch_up_at = UTC_TIMESTAMP(3)
-    WHERE t.id IN (?) AND t.type = 'client_upgrade' AND h.online = 0`;
-  await db.run(statement, [tasks]);
+    WHERE t.job_id IN (?) AND t.retried = 0 AND t.state = 'pending' AND t.type = 'client_upgrade'
+      AND t.deadline_at <= UTC_TIMESTAMP(3) AND h.online = 0 AND h.catch_up_at IS NULL`;
+  await db.run(statement, [jobs]);
 }
 
 /** There is nothing more to look at, unless somebody has asked for it again since. */
@@ -115,55 +116,36 @@ export type CatchUp = {
   args: object;
   /** The task of this job in whose place it comes. */
   instead: string | undefined;
+  ready: boolean;
+  deadlineMs: number;
 };
 
-type Model = {
-  id: string;
-  wave: number;
-  tries: number;
-  timeoutMs: number;
-  /** From its making to its deadline. */
-  patienceUs: number;
-  windows: string | null;
-};
+type Model = { id: string; wave: number; tries: number; timeoutMs: number; windows: string | null };
 
 /**
- * Another task in a job, in the place of an earlier one or in the last wave, and the job goes on. False, and nothing is
- * done, where it neither runs nor has ended by itself. The caller's transaction holds the host.
+ * Another task in a job, in the place of an earlier one or in the last wave. False, and nothing is done, where the job has
+ * no task that it could be like. The caller's transaction holds the job and the host.
  */
 export async function addCatchUp(db: Queryable, one: CatchUp): Promise<boolean> {
-  const open = await db.one<{ driven: number }>(
-    sql`
-      SELECT limits IS NOT NULL AS driven FROM jobs
-      WHERE id = ? AND state IN ('running', 'succeeded', 'partial', 'failed') FOR UPDATE`,
-    [one.job],
-  );
   const model = await modelOf(db, one);
-  if (!open || !model) return false;
+  if (!model) return false;
   const insert = sql`
     INSERT INTO tasks (id, job_id, host_id, type, args, state, timeout_ms, created_at, deadline_at, from_version,
       wave, tries, windows, ready)
     VALUES (?, ?, ?, 'client_upgrade', ?, 'pending', ?, UTC_TIMESTAMP(3),
       UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND, ?, ?, ?, ?, ?)`;
-  const patienceUs = Number(model.patienceUs);
-  const about = [one.id, one.job, one.host, JSON.stringify(one.args), model.timeoutMs, patienceUs];
+  const about = [one.id, one.job, one.host, JSON.stringify(one.args), model.timeoutMs, one.deadlineMs * 1000];
   const again = model.id === one.instead;
   const place = [model.wave, again ? model.tries + 1 : 1, again ? model.windows : null];
-  await db.run(insert, [...about, one.fromVersion, ...place, Number(open.driven) === 1 ? 0 : 1]);
-  await db.run(sql`UPDATE tasks SET retried = 1 WHERE id = ?`, [one.instead ?? '']);
-  const goOn = sql`
-    UPDATE jobs SET state = 'running', finished_at = NULL,
-      deadline_at = GREATEST(COALESCE(deadline_at, UTC_TIMESTAMP(3)), UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND)
-    WHERE id = ?`;
-  await db.run(goOn, [patienceUs, one.job]);
+  await db.run(insert, [...about, one.fromVersion, ...place, one.ready ? 1 : 0]);
+  if (again) await db.run(sql`UPDATE tasks SET retried = 1 WHERE id = ?`, [model.id]);
   await db.run(sql`UPDATE hosts SET catch_up_at = NULL WHERE id = ?`, [one.host]);
   return true;
 }
 
 /** The task in whose place the other one comes, or one of the last wave. */
 async function modelOf(db: Queryable, { job, instead }: CatchUp): Promise<Model | undefined> {
-  const columns = sql`
-    id, wave, tries, timeout_ms AS timeoutMs, windows, TIMESTAMPDIFF(MICROSECOND, created_at, deadline_at) AS patienceUs`;
+  const columns = sql`id, wave, tries, timeout_ms AS timeoutMs, windows`;
   return instead === undefined
     ? db.one<Model>(sql`SELECT ${columns} FROM tasks WHERE job_id = ? ORDER BY wave DESC LIMIT 1`, [job])
     : db.one<Model>(sql`SELECT ${columns} FROM tasks WHERE id = ?`, [instead]);

@@ -1,9 +1,6 @@
 import type { Queryable } from '../../lib/conn.ts';
 import { sql } from './sql.ts';
 
-/** The version that an upgrade names, in a row's `args`. */
-const TO = sql`JSON_UNQUOTE(JSON_EXTRACT(args, '$.to'))`;
-
 /** A task `t` is no upgrade to a version in quarantine. */
 export const NOT_QUARANTINED = sql`
   (t.type <> 'client_upgrade' OR NOT EXISTS (
@@ -57,18 +54,21 @@ export async function quarantineOf(db: Queryable, version: string): Promise<Quar
   return row?.since ? { since: row.since, reason: row.reason } : undefined;
 }
 
+/** Of the version that a job upgrades to; kept as it is likewise. */
+export async function quarantineOfJob(
+  db: Queryable,
+  id: string,
+): Promise<(Quarantine & { version: string }) | undefined> {
+  const statement = sql`
+    SELECT p.name AS version, p.quarantined_at AS since, p.quarantine_reason AS reason
+    FROM jobs j JOIN packages p ON p.name = JSON_UNQUOTE(JSON_EXTRACT(j.args, '$.to'))
+    WHERE j.id = ? AND j.type = 'client_upgrade' AND p.quarantined_at IS NOT NULL LOCK IN SHARE MODE`;
+  return db.one(statement, [id]);
+}
+
 /** Jobs in these states that upgrade to this version. */
 export async function upgradesTo(db: Queryable, version: string, states: string[]): Promise<string[]> {
   const statement = sql`
-    SELECT id FROM jobs WHERE type = 'client_upgrade' AND state IN (?) AND ${TO} = ? ORDER BY created_at, id`;
+    SELECT id FROM jobs WHERE type = 'client_upgrade' AND state IN (?) AND JSON_UNQUOTE(JSON_EXTRACT(args, '$.to')) = ? ORDER BY created_at, id`;
   return (await db.query<{ id: string }>(statement, [states, version])).map((row) => row.id);
-}
-
-/** Nothing of them is sent any more that was not sent before. */
-export async function pauseJobs(db: Queryable, ids: string[], reason: string): Promise<void> {
-  if (ids.length === 0) return;
-  const pause = sql`
-    UPDATE jobs SET state = 'paused', paused_reason = ? WHERE id IN (?) AND state IN ('pending', 'running')`;
-  await db.run(pause, [reason, ids]);
-  await db.run(sql`UPDATE tasks SET ready = 0 WHERE job_id IN (?) AND state = 'pending'`, [ids]);
 }

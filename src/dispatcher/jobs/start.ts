@@ -1,0 +1,67 @@
+import type { Queryable } from '../../lib/conn.ts';
+import { type Limits, saysNothing, waveSizes } from '../../lib/limits.ts';
+import { uuidv7 } from '../../lib/utils.ts';
+import type { Context } from '../context.ts';
+import { addJob, type NewTask } from '../store/jobs.ts';
+
+export type Asked = { by: string; key: string };
+
+/** A task for a host, before it is known in which wave its host comes. */
+export type Planned = Omit<NewTask, 'wave'> & {
+  /** The host is there now, so that a wave of it tells something. */
+  online: boolean;
+};
+
+export type JobPlan = {
+  type: string;
+  args: object;
+  on: string[];
+  tasks: Planned[];
+  /** How long one task may run, and how long its host may be away, where the limits do not say otherwise. */
+  timeoutMs: number;
+  deadlineMs?: number;
+  limits?: Limits | undefined;
+  /** In the transaction that makes the job: whether it may be made; throws where not. */
+  check?: (db: Queryable) => Promise<void>;
+};
+
+/** The one way in which jobs are made; the same call asked again finds the same job. */
+export async function startJob(context: Context, plan: JobPlan, { by, key }: Asked): Promise<string> {
+  const { type, args, on, limits } = plan;
+  const waves = isDriven(limits) ? waveSizes(limits.waves, toTouch(plan.tasks)) : undefined;
+  const job = {
+    ...{ id: uuidv7(), type, args, target: on.join(' '), by, callKey: `${by}:${key}` },
+    timeoutMs: limits?.timeoutMs ?? plan.timeoutMs,
+    deadlineMs: limits?.deadlineMs ?? plan.deadlineMs ?? context.config.taskDeadlineMs,
+    tasks: inWaves(plan.tasks, waves ?? []),
+    driven: limits && waves && { limits, waves },
+  };
+  const id = await context.db.transaction(async (tx) => {
+    await plan.check?.(tx);
+    return addJob(tx, job);
+  });
+  if (job.driven) context.driver.note(id);
+  return id;
+}
+
+/** Only such a job needs the driver; all tasks of the others may be sent as soon as they are there. */
+function isDriven(limits: Limits | undefined): limits is Limits {
+  return limits !== undefined && !saysNothing(limits);
+}
+
+const toTouch = (tasks: Planned[]) => tasks.filter((task) => task.state === 'pending').length;
+
+/**
+ * Each task in its wave. Hosts that are there come first: a canary that is away would tell nothing and keep all others
+ * waiting. What need not be touched proves nothing, so it takes no place in a wave; it stands with the last.
+ */
+export function inWaves(tasks: Planned[], sizes: number[]): NewTask[] {
+  const touched = tasks.filter((task) => task.state === 'pending');
+  const order = [
+    ...touched.filter((task) => task.online),
+    ...touched.filter((task) => !task.online),
+    ...tasks.filter((task) => task.state !== 'pending'),
+  ];
+  const waves = sizes.flatMap((size, i) => new Array<number>(size).fill(i + 1));
+  return order.map(({ online: _, ...task }, i) => ({ ...task, wave: waves[i] ?? Math.max(1, sizes.length) }));
+}
