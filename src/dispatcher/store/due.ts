@@ -23,7 +23,7 @@ export type DueTask = {
 const LEASE_MS = 30_000;
 
 /** Whether an order of the task `t` may be sent to its host `h` now. The one place that says so. */
-export const SENDABLE = sql`(h.online = 1 AND ${NOT_QUARANTINED})`;
+export const SENDABLE = sql`h.online = 1 AND ${NOT_QUARANTINED}`;
 /** Nobody is just sending it. */
 export const UNLEASED = sql`COALESCE(t.lease_until < UTC_TIMESTAMP(3), 1) = 1`;
 

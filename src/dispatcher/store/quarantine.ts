@@ -3,7 +3,7 @@ import { sql } from './sql.ts';
 
 /** A task `t` is no upgrade to a version in quarantine. */
 export const NOT_QUARANTINED = sql`
-  (t.type <> 'client_upgrade' OR NOT EXISTS (
+  NOT (t.type = 'client_upgrade' AND EXISTS (
     SELECT 1 FROM packages p
     WHERE p.quarantined_at IS NOT NULL AND p.name = JSON_UNQUOTE(JSON_EXTRACT(t.args, '$.to'))))`;
 
