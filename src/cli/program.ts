@@ -5,6 +5,7 @@ import { addAudit } from './audit.ts';
 import { addCerts } from './certs.ts';
 import { addDoctor } from './doctor.ts';
 import { EXIT_HELP, exitCodeOf } from './exit.ts';
+import { addFreeze } from './freeze.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
 import { addKeys } from './keys.ts';
@@ -51,7 +52,7 @@ export function createProgram(room: Room): Command {
 }
 
 const COMMANDS = [
-  ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask],
+  ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask, addFreeze],
   ...[addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
 ];
 

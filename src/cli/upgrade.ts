@@ -23,7 +23,9 @@ type UpgradeOptions = LimitOptions & {
 export function addUpgrade(program: Command, room: Room): void {
   const upgrade = program
     .command('upgrade')
-    .description('upgrade hosts to a published version, and watch')
+    .description(
+      'upgrade hosts to a published version, and watch; more than 10 hosts go in waves of 1, 10% and 100%, and pause past 10% of errors, unless --waves says otherwise (--waves 100%: all at once)',
+    )
     .option('--to <version>', 'the version (default: the newest that is published)')
     .requiredOption('--on <hosts>', 'a host, a pattern such as "db-*", or all; may be given again', collect)
     .option('--allow-downgrade', 'take hosts that run a newer version back to this one, too')
@@ -60,6 +62,7 @@ export function addUpgrade(program: Command, room: Room): void {
     'mega upgrade --to 1.1.0 --on all',
     'mega upgrade --to 1.1.0 --on all --dry-run',
     "mega upgrade --to 1.1.0 --on db-01 --on 'web-*' --no-watch",
+    'mega upgrade --on all --waves 1,5%,100% --pause-between approve --max-concurrency 50',
   );
 }
 

@@ -67,7 +67,7 @@ function waves(text: string): Wave[] {
   throw new InvalidArgumentError('It must be hosts or per cent, such as 1,10%,100%.');
 }
 
-function bound(text: string): Bound {
+export function bound(text: string): Bound {
   const parsed = limits.shape.maxErrors.safeParse(amount(text));
   if (parsed.success && parsed.data !== undefined) return parsed.data;
   throw new InvalidArgumentError('It must be a number such as 3, or per cent such as 5%.');

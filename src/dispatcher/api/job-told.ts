@@ -33,6 +33,8 @@ export const job = z.object({
 const counts = z.record(z.string(), z.number());
 export const jobNow = job.extend({
   counts,
+  /** The one that is under way. */
+  wave: z.number(),
   /** How many count against the bound of errors; those that were forgiven by a resume do not. */
   errors: z.number(),
   forgiven: z.number(),
@@ -66,6 +68,7 @@ export async function toldNow({ db, config }: Room, row: JobRow): Promise<z.infe
   const waiting = await waitingFor(db, row, waves, config.taskDeadlineMs);
   return {
     ...told(row),
+    wave: row.wave,
     counts: byState(waves),
     errors: all - forgiven,
     forgiven,

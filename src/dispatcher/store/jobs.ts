@@ -25,6 +25,8 @@ export type JobRow = {
   /** Null: nobody drives it, since all its tasks may be sent at once. */
   limits: Limits | null;
   pausedReason: string | null;
+  /** The one that is under way. */
+  wave: number;
   /** Until when it waits for hosts that are away. */
   deadlineAt: Date | null;
 };
@@ -54,7 +56,7 @@ export type NewJob = {
 
 const COLUMNS = sql`
   id, type, args, target, state, created_at AS createdAt, created_by AS createdBy, started_at AS startedAt,
-  finished_at AS finishedAt, limits, paused_reason AS pausedReason, deadline_at AS deadlineAt`;
+  finished_at AS finishedAt, limits, paused_reason AS pausedReason, wave, deadline_at AS deadlineAt`;
 const ROWS_A_STATEMENT = 1000;
 
 /** Writes a job and its tasks in the caller's transaction; returns the earlier job's id for a repeated call. */
