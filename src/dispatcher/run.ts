@@ -7,6 +7,8 @@ import { plainWarnings } from '../lib/secure.ts';
 import { QUEUE } from '../lib/topology.ts';
 import { keyFromBase64 } from '../lib/trust/keys.ts';
 import { seeToAdmins } from './admins.ts';
+import { startAlerts } from './alerts/start.ts';
+import { Troubles } from './alerts/troubles.ts';
 import { serveCalls } from './api/server.ts';
 import { AuditBook } from './audit-book.ts';
 import { catchUp } from './catchup.ts';
@@ -20,11 +22,12 @@ import { expireDue } from './expire.ts';
 import { Floods } from './floods.ts';
 import { Greetings } from './greetings.ts';
 import { Driver } from './jobs/drive.ts';
-import { watchLogs } from './logs.ts';
+import { LogKeeper, removeOldLogs } from './logs.ts';
 import { Loop } from './loop.ts';
 import { deleteStray, deleteUnread } from './packages/sweep.ts';
 import { People } from './people.ts';
 import { publishDue } from './publish.ts';
+import { fireDue, forgetOld } from './schedules/fire.ts';
 import { Sightings } from './sightings.ts';
 import { makeSlots } from './store/downloads.ts';
 import { openStore } from './store/open.ts';
@@ -42,6 +45,9 @@ const STRAY_MS = 3_600_000;
 const FLOODS_MS = 1_000;
 const SIGHTINGS_MS = 500;
 const CONFIRMED_MS = 300;
+const OLD_LOGS_MS = 60_000;
+const SCHEDULES_MS = 1_000;
+const FIRINGS_MS = 3_600_000;
 const CERTIFICATES_MS = 12 * 3_600_000;
 
 /**
@@ -59,8 +65,9 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   const watch = new MetadataWatch(context);
   await watch.step();
 
+  const troubles = new Troubles(context);
   const loop = (name: string, pauseMs: number, step: () => Promise<void>) =>
-    opened.use(new Loop(name, logger, pauseMs, step));
+    opened.use(new Loop(name, logger, pauseMs, troubles.watch(name, step)));
   opened.defer(() => confirmed.flush(0).catch(() => undefined));
   const publishing = loop('publish', POLL_MS, () => publishDue(context));
   driver.onReady = () => publishing.kick();
@@ -74,12 +81,17 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   loop('catch up', CATCH_UP_MS, () => catchUp(context));
   const flooding = loop('floods', FLOODS_MS, () => floods.step());
   floods.onSuspicion = () => flooding.kick();
-  opened.use(watchLogs(context));
+  opened.use(new LogKeeper(context));
+  loop('old logs', OLD_LOGS_MS, () => removeOldLogs(context));
   loop('streams', Math.min(STREAMS_MS, config.streamKeepMs / 2), () => deleteUnread(context));
   loop('stray streams', STRAY_MS, () => deleteStray(context));
   loop('metadata', watchMs(config), () => watch.step());
   loop('certificates', CERTIFICATES_MS, () => warnOfEnds(context));
-  opened.use(serveCalls({ ...context, kick: () => publishing.kick(), steadyMs }));
+  opened.use(startAlerts(context, { loop, troubles, steadyMs }));
+  const room = { ...context, kick: () => publishing.kick(), steadyMs };
+  loop('schedules', SCHEDULES_MS, () => fireDue(room));
+  loop('old firings', FIRINGS_MS, () => forgetOld(room));
+  opened.use(serveCalls(room));
   logger.info({ dispatcher: context.id }, 'the dispatcher is ready');
   return opened.move();
 }
@@ -91,7 +103,8 @@ async function openContext(
   opened: AsyncDisposableStack,
 ): Promise<Context> {
   const { broker: url, ca, allowPlain } = config;
-  for (const line of plainWarnings([url, config.management, config.database])) logger.warn(line);
+  const mail = config.mail ? [config.mail.url] : [];
+  for (const line of plainWarnings([url, config.management, config.database, ...mail])) logger.warn(line);
   const db = opened.use(await openStore(config.database, ca));
   const connect = async (name: string) => {
     const broker = opened.use(await Broker.start({ url, ca, allowPlain, name, reconnectMs: 2_000 }));

@@ -8,6 +8,7 @@ import { clearDownloads, download, verify, type Wanted } from '../upgrade/downlo
 import { argsOf, type Facts, factsOf } from '../upgrade/facts.ts';
 import { judge } from '../upgrade/judge.ts';
 import { nextStep } from '../upgrade/plan.ts';
+import { skippedOf } from '../upgrade/preflight.ts';
 import { requireReady } from '../upgrade/ready.ts';
 import { refusalOf } from '../upgrade/refusal.ts';
 import { missingRuntime } from '../upgrade/runtime.ts';
@@ -160,7 +161,7 @@ class Upgrade {
   async #judge(verdict: string): Promise<End> {
     const { room, signal } = this.#run;
     const { to, trial } = this.#args;
-    const judged = room.journal.skipped(to);
+    const judged = skippedOf(room, this.#args);
     if (judged !== undefined) return this.#goneBack(judged);
     room.journal.remember(this.#task, { verdict });
     if (room.version === to) {

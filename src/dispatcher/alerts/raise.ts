@@ -1,4 +1,5 @@
 import type { AlertKind } from '../../lib/alerts.ts';
+import { clean } from '../../lib/clean.ts';
 import type { Queryable } from '../../lib/conn.ts';
 import { withoutSecrets } from '../../lib/errors.ts';
 import { addAlerts, wasRaised } from '../store/alerts.ts';
@@ -31,6 +32,6 @@ export async function remindOf(db: Queryable, alert: Alert, everyMs: number): Pr
 
 const bounded = ({ kind, about, text }: Alert): Alert => ({
   kind,
-  about: about.toWellFormed().slice(0, MAX_ABOUT),
-  text: withoutSecrets(text).slice(0, MAX_TEXT).toWellFormed(),
+  about: clean(about).slice(0, MAX_ABOUT).toWellFormed(),
+  text: clean(withoutSecrets(text)).slice(0, MAX_TEXT).toWellFormed(),
 });

@@ -8,11 +8,11 @@ import { getJob, listJobs, OPEN_JOBS } from '../store/jobs.ts';
 import { listTasks } from '../store/tasks.ts';
 import { AGENT, fn, OPERATOR, VIEWER } from './function.ts';
 import { job, jobId, jobNow, told, toldNow, unknownJob } from './job-told.ts';
+import { on } from './on.ts';
 
 /** Less than a call may last. */
 const MAX_WAIT_MS = 5_000;
 
-const on = z.array(z.string().min(1).max(200)).min(1).max(10_000);
 const isOpen = (state: string | undefined) => (OPEN_JOBS as readonly (string | undefined)[]).includes(state);
 
 export const jobFunctions = [
@@ -21,6 +21,7 @@ export const jobFunctions = [
     help: 'Upgrades hosts to a published version (without "to": the newest). Hosts that run a newer one go back only with "downgrade". An operator names the hosts; a host that calls it upgrades itself. More than 10 hosts are taken in waves of 1, 10% and 100%, and the job pauses past 10% of errors, unless "limits" name other waves.',
     callers: [...AGENT, ...OPERATOR],
     effect: 'changes',
+    makesJob: true,
     input: z.object({
       to: schemas.version.optional(),
       on: on.optional(),
@@ -47,6 +48,7 @@ export const jobFunctions = [
     help: 'Asks hosts through their own queues whether they are there.',
     callers: OPERATOR,
     effect: 'changes',
+    makesJob: true,
     input: z.object({ on, limits: limitsWanted }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {

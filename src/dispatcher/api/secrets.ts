@@ -6,6 +6,7 @@ import { unlessRemoved } from '../declare.ts';
 import { startRotation } from '../jobs/alike.ts';
 import { setSecret } from '../store/registered.ts';
 import { AGENT, fn, OPERATOR } from './function.ts';
+import { on } from './on.ts';
 
 export const secretFunctions = [
   fn({
@@ -28,7 +29,8 @@ export const secretFunctions = [
     help: 'Lets hosts exchange their secrets in the broker; those that are away do it when they come back.',
     callers: OPERATOR,
     effect: 'changes',
-    input: z.object({ on: z.array(z.string().min(1).max(200)).min(1).max(10_000), limits: limitsWanted }),
+    makesJob: true,
+    input: z.object({ on, limits: limitsWanted }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {
       const id = await startRotation(room, input, { by: caller.id, key: caller.key });

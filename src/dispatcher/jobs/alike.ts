@@ -3,7 +3,7 @@ import { uuidv7 } from '../../lib/utils.ts';
 import type { Context } from '../context.ts';
 import { allHosts } from '../store/hosts.ts';
 import { selectHosts } from '../targets.ts';
-import { type Asked, startJob } from './start.ts';
+import { type Asked, isThere, startJob } from './start.ts';
 
 const PING_TIMEOUT_MS = 10_000;
 const ROTATION_TIMEOUT_MS = 60_000;
@@ -26,16 +26,9 @@ export type AlikeJob = AlikeRequest & { type: string; args: object; timeoutMs: n
 /** A job whose tasks all have the same arguments. */
 export async function startAlike(context: Context, job: AlikeJob, asked: Asked): Promise<string> {
   const hosts = selectHosts(await allHosts(context.db), job.on);
-  const tasks = hosts.map(({ id: host, online, version: fromVersion }) => {
-    return {
-      id: uuidv7(),
-      host,
-      online,
-      args: job.args,
-      state: 'pending' as const,
-      reason: null,
-      fromVersion,
-    };
-  });
+  const tasks = hosts.map((host) => ({
+    ...{ id: uuidv7(), host: host.id, online: isThere(host), args: job.args },
+    ...{ state: 'pending' as const, reason: null, fromVersion: host.version },
+  }));
   return startJob(context, { ...job, tasks }, asked);
 }

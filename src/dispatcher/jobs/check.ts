@@ -3,8 +3,10 @@ import { waveSizes } from '../../lib/limits.ts';
 import { uuidv7 } from '../../lib/utils.ts';
 import type { Context } from '../context.ts';
 import { upgradeTimes } from '../store/durations.ts';
-import { addJob } from '../store/jobs.ts';
-import { type Asked, inWaves, type Planned } from './start.ts';
+import { allHosts, type HostRow } from '../store/hosts.ts';
+import { addJob, type NewTask } from '../store/jobs.ts';
+import { targetText } from '../targets.ts';
+import { type Asked, inWaves } from './start.ts';
 import { planOf, type UpgradeRequest } from './upgrade.ts';
 
 /** The owner's own checks may take a minute each. */
@@ -31,25 +33,32 @@ export async function startCheck(
   const { args, on, tasks, limits } = await planOf(context, request);
   const touched = tasks.filter((task) => task.state === 'pending').length;
   const inOrder = inWaves(tasks, waveSizes(limits?.waves, touched));
-  const planned = new Map(tasks.map((task) => [task.host, task]));
+  const hosts = new Map((await allHosts(context.db)).map((host) => [host.id, host]));
   const job = await context.db.transaction((tx) =>
     addJob(tx, {
-      ...{ id: uuidv7(), type: 'check_upgrade', args, target: on.join(' '), by, callKey: `${by}:${key}` },
+      ...{ id: uuidv7(), type: 'check_upgrade', args, target: targetText(on), by, callKey: `${by}:${key}` },
       ...{ timeoutMs: TIMEOUT_MS, deadlineMs: DEADLINE_MS },
-      tasks: inOrder.map((task) => ({ ...task, ...insteadOf(planned.get(task.host)!) })),
+      tasks: inOrder.map((task) => ({ ...task, ...insteadOf(task, hosts.get(task.host)) })),
     }),
   );
   return { job, to: args.to, limits: limits ?? null, earlier: await earlier(context) };
 }
 
 /** Of a host that is not asked: what takes the place of the order, and why. */
-function insteadOf({ state, online, args, reason }: Planned) {
+function insteadOf({ state, args, reason }: NewTask, host: HostRow | undefined) {
   const skipped = (instead: string, why: string | null) => {
     return { state: 'skipped' as const, args: { instead }, reason: why };
   };
   if (state === 'skipped') return skipped('nothing', reason);
-  if (!online) return skipped('away', 'is away: it would be upgraded when it is back');
+  const held = holdOf(host);
+  if (held) return skipped('held', `is held ${held}`);
+  if (!host?.online) return skipped('away', 'is away: it would be upgraded when it is back');
   return { state, args, reason };
+}
+
+function holdOf(host: HostRow | undefined): string | undefined {
+  if (host?.ownerHold) return `by its owner: ${host.ownerHold}`;
+  return host?.hold ? `by ${host.hold.by}: ${host.hold.reason}` : undefined;
 }
 
 async function earlier({ db }: Context): Promise<Check['earlier']> {

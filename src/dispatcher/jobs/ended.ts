@@ -4,8 +4,9 @@ import { countStates, endedJobs, finishJobs, type JobRow } from '../store/jobs.t
 import { announce } from './announce.ts';
 import { nameOf } from './words.ts';
 
-/** Scripts ask for these all the time, and whoever asks waits for the answer. */
-const NOT_TOLD = new Set(['ping', 'check_upgrade']);
+/** Of the others whoever ordered them waits for the answer, or a script does, which may order them all the time. */
+const isTold = ({ type, limits }: JobRow) =>
+  type === 'client_upgrade' || (type !== 'ping' && limits !== null);
 
 /** Ends those of the jobs that have no open task left and are not driven, and tells of them. */
 export async function endJobs(room: { db: Queryable; logger: Logger }, ids: string[]): Promise<void> {
@@ -14,8 +15,8 @@ export async function endJobs(room: { db: Queryable; logger: Logger }, ids: stri
 }
 
 export async function announceEnd(room: { db: Queryable; logger: Logger }, job: JobRow): Promise<void> {
-  if (NOT_TOLD.has(job.type)) return;
+  if (!isTold(job)) return;
   const counts = Object.entries(await countStates(room.db, job.id)).map(([state, n]) => `${n} ${state}`);
   const kind = job.state === 'failed' || job.state === 'partial' ? 'job_failed' : 'job_finished';
-  announce(room, { kind, about: job.id, text: `${nameOf(job)} is ${job.state}: ${counts.join(', ')}` });
+  await announce(room, { kind, about: job.id, text: `${nameOf(job)} is ${job.state}: ${counts.join(', ')}` });
 }

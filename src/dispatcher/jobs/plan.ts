@@ -9,6 +9,7 @@ import { retryPauseMs } from './retryable.ts';
  * - A wave has ended when nothing of it is under way, may start, or is to be tried again, and something of it went well
  *   or nothing of it is left. So hosts that are away keep nobody waiting, and prove nothing.
  * - No more is under way than `maxConcurrency`, counting what is ready to be sent; no more starts than `rate`.
+ * - While the job's window is closed nothing starts; hosts whose own windows are closed are as if they were away.
  * - Past `maxErrors` nothing starts until an operator says so.
  * - Every wait has an end: that of a host is its task's deadline, that of a pause or an approval is `patienceMs`.
  */
@@ -27,6 +28,8 @@ export type Look = {
   /** How long an operator may take to approve, or to resume. */
   patienceMs: number;
   frozen: boolean;
+  /** A window that is closed and holds something back: all of the job (`shut`), or some of its hosts. */
+  window?: { shut: boolean; opensAt: number | null } | null;
   /** Sent, or ready to be. */
   inFlight: number;
   /** Whether anything has not ended; in the wave that is under way, whether something waits and something went well. */
@@ -54,7 +57,7 @@ export type Step =
   | { do: 'endWave' }
   | { do: 'beginWave'; wave: number };
 
-export type Waiting = { what: 'approval' | 'pause' | 'frozen' | 'hosts'; until: number | null };
+export type Waiting = { what: 'approval' | 'pause' | 'window' | 'frozen' | 'hosts'; until: number | null };
 export type Plan = {
   steps: Step[];
   waitingFor: Waiting | null;
@@ -108,8 +111,8 @@ function planStarts(look: Look): Plan {
 }
 
 /** How many may start now. */
-function room({ frozen, limits, inFlight, nextStartAt, now }: Look): number {
-  if (frozen) return 0;
+function room({ frozen, window, limits, inFlight, nextStartAt, now }: Look): number {
+  if (frozen || window?.shut) return 0;
   const { rate, maxConcurrency = Number.POSITIVE_INFINITY } = limits;
   const free = Math.max(0, maxConcurrency - inFlight);
   if (rate === undefined) return free;
@@ -164,14 +167,16 @@ const counted = (n: number) => (n === 1 ? '1 error' : `${n} errors`);
 
 /** What it waits for, when nothing can be done and nothing is under way. */
 function waitOf(look: Look): Waiting | null {
-  const { frozen, waveEndedAt, limits, nextTryAt, inFlight, mayStart, open } = look;
+  const { frozen, window, waveEndedAt, limits, nextTryAt, inFlight, mayStart, open } = look;
   if (frozen) return { what: 'frozen', until: null };
+  if (window?.shut && inFlight === 0 && open) return { what: 'window', until: window.opensAt };
   if (inFlight > 0 || mayStart.length > 0 || !open) return null;
   if (nextTryAt !== null) return { what: 'pause', until: nextTryAt };
   if (waveEndedAt !== null && !mayGoOn(look)) {
     if (limits.pauseBetween === 'approve') return { what: 'approval', until: approvalEnd(look) };
     return { what: 'pause', until: waveEndedAt + (limits.pauseBetween ?? 0) };
   }
+  if (window) return { what: 'window', until: window.opensAt };
   return { what: 'hosts', until: look.deadlineAt };
 }
 

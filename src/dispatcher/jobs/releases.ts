@@ -54,8 +54,10 @@ export function aboutRelease(
     .filter((one) => one.kind === 'runtime')
     .filter((one) => one.manifest.runtime === runtime);
   const runtimes = fit.map(({ manifest, sha256, size }) => [manifest.platform, { sha256, size }]);
-  const { name, sha256, size } = to;
-  return { to: name, sha256, size, platforms, runtime, runtimes: Object.fromEntries(runtimes) };
+  const { name, sha256, size, releasedAt } = to;
+  const released = releasedAt ? { released: releasedAt.getTime() } : {};
+  const about = { to: name, sha256, size, platforms, runtime, ...released };
+  return { ...about, runtimes: Object.fromEntries(runtimes) };
 }
 
 const releasesOf = (packages: PackageRow[]) => packages.filter((one) => one.kind === 'release');

@@ -1,16 +1,22 @@
 import type { Queryable } from '../../lib/conn.ts';
-import { type Limits, saysNothing, waveSizes } from '../../lib/limits.ts';
+import { type Limits, noLimits, saysNothing, waveSizes } from '../../lib/limits.ts';
 import { uuidv7 } from '../../lib/utils.ts';
 import type { Context } from '../context.ts';
+import type { HostRow } from '../store/hosts.ts';
 import { addJob, type NewTask } from '../store/jobs.ts';
+import { targetText } from '../targets.ts';
+import { keepsWindows, windowsOf } from '../windows.ts';
 
 export type Asked = { by: string; key: string };
 
 /** A task for a host, before it is known in which wave its host comes. */
 export type Planned = Omit<NewTask, 'wave'> & {
-  /** The host is there now, so that a wave of it tells something. */
+  /** The host could begin now, so that a wave of it tells something. */
   online: boolean;
 };
+
+export const isThere = ({ online, hold, ownerHold }: HostRow) =>
+  online && hold === null && ownerHold === null;
 
 export type JobPlan = {
   type: string;
@@ -27,27 +33,34 @@ export type JobPlan = {
 
 /** The one way in which jobs are made; the same call asked again finds the same job. */
 export async function startJob(context: Context, plan: JobPlan, { by, key }: Asked): Promise<string> {
-  const { type, args, on, limits } = plan;
-  const waves = isDriven(limits) ? waveSizes(limits.waves, toTouch(plan.tasks)) : undefined;
+  const { type, args, on } = plan;
+  const { db, config, driver } = context;
+  const planned = withWindows(plan.tasks, keepsWindows(type) ? await windowsOf(db, plan.tasks) : new Map());
+  const limits = limitsFor(plan.limits, planned);
+  const waves = limits && waveSizes(limits.waves, toTouch(planned));
   const job = {
-    ...{ id: uuidv7(), type, args, target: on.join(' '), by, callKey: `${by}:${key}` },
-    timeoutMs: limits?.timeoutMs ?? plan.timeoutMs,
-    deadlineMs: limits?.deadlineMs ?? plan.deadlineMs ?? context.config.taskDeadlineMs,
-    tasks: inWaves(plan.tasks, waves ?? []),
+    ...{ id: uuidv7(), type, args, target: targetText(on), by, callKey: `${by}:${key}` },
+    timeoutMs: plan.limits?.timeoutMs ?? plan.timeoutMs,
+    deadlineMs: plan.limits?.deadlineMs ?? plan.deadlineMs ?? config.taskDeadlineMs,
+    tasks: inWaves(planned, waves ?? []),
     driven: limits && waves && { limits, waves },
   };
-  const id = await context.db.transaction(async (tx) => {
+  const id = await db.transaction(async (tx) => {
     await plan.check?.(tx);
     return addJob(tx, job);
   });
-  if (job.driven) context.driver.note(id);
+  if (job.driven) driver.note(id);
   return id;
 }
 
-/** Only such a job needs the driver; all tasks of the others may be sent as soon as they are there. */
-function isDriven(limits: Limits | undefined): limits is Limits {
-  return limits !== undefined && !saysNothing(limits);
+/** What a driver is to keep to; undefined for a job all of whose tasks may be sent as soon as they are there. */
+function limitsFor(limits: Limits | undefined, tasks: Planned[]): Limits | undefined {
+  if (limits !== undefined && !saysNothing(limits)) return limits;
+  return tasks.some(({ windows }) => windows) ? (limits ?? noLimits()) : undefined;
 }
+
+const withWindows = (tasks: Planned[], windows: Map<string, string>): Planned[] =>
+  tasks.map((task) => ({ ...task, windows: windows.get(task.host) ?? null }));
 
 const toTouch = (tasks: Planned[]) => tasks.filter((task) => task.state === 'pending').length;
 

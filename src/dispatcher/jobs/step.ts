@@ -9,6 +9,7 @@ import {
   standingOf,
   startable,
   triableAgain,
+  waitsForWindow,
 } from '../store/driving.ts';
 import { countErrors, endedJobs, finishDriven } from '../store/jobs.ts';
 import {
@@ -23,6 +24,7 @@ import {
   setPaused,
   unready,
 } from '../store/steps.ts';
+import { type Gate, gateOf } from '../windows.ts';
 import { announce } from './announce.ts';
 import { announceEnd } from './ended.ts';
 import { type Look, type Plan, planJob, type Step } from './plan.ts';
@@ -44,18 +46,19 @@ export async function stepJob(driving: Driving, id: string, thorough: boolean): 
   const { db } = driving;
   const job = await lockDriven(db, id);
   if (!job) return undefined;
-  if (thorough) await unready(db, await stale(db, job));
-  const plan = planJob(await lookAt(db, job, driving.patienceMs));
+  const gate = await gateOf(db, job);
+  if (thorough) await unready(db, await stale(db, job, gate));
+  const plan = planJob(await lookAt(db, job, gate, driving.patienceMs));
   for (const step of plan.steps) await perform(driving, job, step);
   return plan;
 }
 
 /** What the planner is to know. */
-export async function lookAt(db: Queryable, job: DrivenJob, patienceMs: number): Promise<Look> {
+export async function lookAt(db: Queryable, job: DrivenJob, gate: Gate, patienceMs: number): Promise<Look> {
   const { limits, type } = job;
   const running = job.state === 'running';
   const standing = await standingOf(db, job);
-  const mayStart = running ? await startable(db, job, MOST_STARTS) : [];
+  const mayStart = running ? await startable(db, job, gate, MOST_STARTS) : [];
   const { retries = 0, maxErrors } = limits;
   const isQuiet = running && standing.inFlight === 0 && mayStart.length === 0;
   return {
@@ -68,8 +71,19 @@ export async function lookAt(db: Queryable, job: DrivenJob, patienceMs: number):
     patienceMs: Math.max(patienceMs, limits.deadlineMs),
     errors: maxErrors === undefined ? new Map() : await errorsOf(db, job.id),
     nextTryAt: isQuiet ? ms(await nextTry(db, job)) : null,
+    window: isQuiet || gate.shut ? await windowAt(db, job, gate) : null,
     triable: await triableAgain(db, job.id, retryableEnds(type), retries, MOST_RETRIES),
   };
+}
+
+/** The window that holds something back, if one does. */
+async function windowAt(
+  db: Queryable,
+  job: DrivenJob,
+  gate: Gate,
+): Promise<NonNullable<Look['window']> | null> {
+  if (!gate.shut && !(await waitsForWindow(db, job, gate))) return null;
+  return { shut: gate.shut, opensAt: ms(gate.opensAt) };
 }
 
 const ms = (at: Date | null) => at?.getTime() ?? null;
@@ -107,5 +121,5 @@ async function pauseForErrors(driving: Driving, job: DrivenJob, excess: string):
   const reason = `${excess}: ${toldErrors(counting)}`;
   await setPaused(db, job.id, reason, Math.max(patienceMs, job.limits.deadlineMs));
   const text = `${nameOf(job)} has paused: ${reason}`;
-  announce(driving, { kind: 'job_paused', about: job.id, text });
+  await announce(driving, { kind: 'job_paused', about: job.id, text });
 }

@@ -11,7 +11,7 @@ import type { PackageRow, ReleaseRow } from '../store/packages.ts';
 import { selectHosts } from '../targets.ts';
 import { requireMinimum } from '../trust/signed.ts';
 import { aboutRelease, publishedNow, wantedRelease } from './releases.ts';
-import { type Asked, type JobPlan, type Planned, startJob } from './start.ts';
+import { type Asked, isThere, type JobPlan, type Planned, startJob } from './start.ts';
 
 export type UpgradeRequest = {
   to?: string | undefined;
@@ -80,7 +80,7 @@ export function planUpgrade(
     return {
       id: uuidv7(),
       host: host.id,
-      online: host.online,
+      online: isThere(host),
       args: { ...about, expect } satisfies UpgradeArgs,
       state: there ? 'skipped' : 'pending',
       reason: there ? `runs ${to.name} already` : null,

@@ -2,10 +2,11 @@ import type { Queryable } from '../../lib/conn.ts';
 import { getDriven, waitsForUs } from '../store/driving.ts';
 import { getFreeze } from '../store/freeze.ts';
 import type { JobRow, WaveCount } from '../store/jobs.ts';
+import { gateOf } from '../windows.ts';
 import { planJob, type Waiting } from './plan.ts';
 import { lookAt } from './step.ts';
 
-export type WaitingFor = { what: Waiting['what'] | 'window'; until: Date | null; text: string };
+export type WaitingFor = { what: Waiting['what']; until: Date | null; text: string };
 
 const UNDER_WAY = new Set(['queued', 'accepted', 'running', 'cancelling']);
 
@@ -26,7 +27,7 @@ export async function waitingFor(
   if (sum(counts.filter((one) => UNDER_WAY.has(one.state))) > 0) return null;
   const driven = await getDriven(db, job.id);
   if (!driven) return pending === 0 || (await waitsForUs(db, job.id)) ? null : hosts(pending, job.deadlineAt);
-  const { waitingFor: found } = planJob(await lookAt(db, driven, patienceMs));
+  const { waitingFor: found } = planJob(await lookAt(db, driven, await gateOf(db, driven), patienceMs));
   return found && told(found, job.id, driven.wave, counts);
 }
 
@@ -41,6 +42,7 @@ function told({ what, until }: Waiting, id: string, wave: number, counts: WaveCo
     approval: `wave ${wave} has ended, and the next one waits for approval: mega job approve ${id}`,
     pause: 'a pause; then it goes on by itself',
     frozen: 'all is frozen; mega unfreeze ends that',
+    window: 'a maintenance window that is closed; mega window list shows all',
   }[what];
   return { what, until: at(until), text };
 }

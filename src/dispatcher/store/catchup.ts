@@ -1,5 +1,6 @@
 import type { Queryable } from '../../lib/conn.ts';
 import type { TaskState } from '../tasks.ts';
+import { HELD } from './holds.ts';
 import type { HelloSaid } from './hosts.ts';
 import type { JobState } from './jobs.ts';
 import { parsed } from './rows.ts';
@@ -23,12 +24,13 @@ export async function lookAtHosts(db: Queryable, hosts: string[], afterMs: numbe
   await db.run(statement, [afterMs * 1000, hosts]);
 }
 
-/** Before upgrades of these jobs expire: hosts that are away are looked at as soon as they are back. */
+/** Before upgrades of these jobs expire: hosts that are away or held are looked at as soon as they no longer are. */
 export async function lookAtAway(db: Queryable, jobs: string[]): Promise<void> {
   const statement = sql`
     UPDATE hosts h JOIN tasks t ON t.host_id = h.id SET h.catch_up_at = UTC_TIMESTAMP(3)
     WHERE t.job_id IN (?) AND t.retried = 0 AND t.state = 'pending' AND t.type = 'client_upgrade'
-      AND t.deadline_at <= UTC_TIMESTAMP(3) AND h.online = 0 AND h.catch_up_at IS NULL`;
+      AND t.deadline_at <= UTC_TIMESTAMP(3) AND (h.online = 0 OR ${HELD} = 1)
+      AND h.catch_up_at IS NULL`;
   await db.run(statement, [jobs]);
 }
 
@@ -65,7 +67,7 @@ type BehindRow = Omit<Behind, 'last'> & {
 
 export async function hostsToLookAt(db: Queryable, limit: number): Promise<Behind[]> {
   const statement = sql`
-    SELECT h.id, h.version, h.catch_up_at AS lookAt, 0 AS held, t.id AS task, t.state,
+    SELECT h.id, h.version, h.catch_up_at AS lookAt, ${HELD} AS held, t.id AS task, t.state,
       j.id AS job, j.state AS jobState, j.args
     FROM hosts h
     LEFT JOIN tasks t ON t.id = (

@@ -20,6 +20,8 @@ export type DrivenJob = {
   limits: Limits & { deadlineMs: number };
   wave: number;
   waveSizes: number[];
+  /** Which windows its hosts keep: see windows.ts. */
+  windowSets: string[];
   waveEndedAt: Date | null;
   approvedWave: number;
   nextStartAt: Date | null;
@@ -29,7 +31,7 @@ export type DrivenJob = {
 };
 
 const COLUMNS = sql`
-  id, type, args, target, state, limits, wave, wave_sizes AS waveSizes, wave_ended_at AS waveEndedAt,
+  id, type, args, target, state, limits, wave, wave_sizes AS waveSizes, window_sets AS windowSets, wave_ended_at AS waveEndedAt,
   approved_wave AS approvedWave, next_start_at AS nextStartAt, deadline_at AS deadlineAt, UTC_TIMESTAMP(3) AS now`;
 
 export type DrivenState = { id: string; state: JobState };
@@ -109,15 +111,33 @@ export async function errorsOf(db: Queryable, id: string): Promise<Map<number, n
 
 const WAITS = sql`${OF_JOB} AND t.state = 'pending' AND t.wave IN (?) AND t.ready = 0`;
 
+/** What keeps hosts from beginning: the job's own window, and the sets of windows of hosts of which none is open. */
+export type Shut = { shut: boolean; closedSets: string[] };
+/** A list must not be empty, and no set is called so. */
+const listed = (sets: string[]) => (sets.length === 0 ? [''] : sets);
+
 /** Tasks that may start now, if the limits let them: their hosts are there, and nothing else holds them back. */
-export async function startable(db: Queryable, job: DrivenJob, most: number): Promise<string[]> {
+export async function startable(
+  db: Queryable,
+  job: DrivenJob,
+  { closedSets }: Shut,
+  most: number,
+): Promise<string[]> {
   const statement = sql`
     SELECT t.id FROM tasks t JOIN hosts h ON h.id = t.host_id
     WHERE ${WAITS} AND ${SENDABLE} AND ${UNLEASED} AND t.deadline_at > UTC_TIMESTAMP(3)
       AND (t.not_before IS NULL OR t.not_before <= UTC_TIMESTAMP(3))
+      AND (t.windows IS NULL OR t.windows NOT IN (?))
     LIMIT ?`;
-  const rows = await db.query<{ id: string }>(statement, [job.id, begunWaves(job), most]);
-  return rows.map((row) => row.id);
+  const params = [job.id, begunWaves(job), listed(closedSets), most];
+  return (await db.query<{ id: string }>(statement, params)).map((row) => row.id);
+}
+
+/** Whether one of the hosts that are waited for keeps windows of which none is open. */
+export async function waitsForWindow(db: Queryable, job: DrivenJob, { closedSets }: Shut): Promise<boolean> {
+  if (closedSets.length === 0) return false;
+  const statement = sql`SELECT t.id FROM tasks t WHERE ${WAITS} AND t.windows IN (?) LIMIT 1`;
+  return (await db.one(statement, [job.id, begunWaves(job), closedSets])) !== undefined;
 }
 
 /** Whether anything waits of a host that could take it now. */
@@ -158,14 +178,17 @@ export async function triableAgain(
   return rows.map((row) => ({ id: row.id, tries: Number(row.tries) }));
 }
 
-/** Ready, and not sent: their hosts went away, or they were taken back while their order was just being sent. */
-export async function stale(db: Queryable, job: DrivenJob): Promise<string[]> {
+/**
+ * Ready, and not sent: their hosts went away or their windows closed, or they were taken back while their order was just
+ * being sent.
+ */
+export async function stale(db: Queryable, job: DrivenJob, { shut, closedSets }: Shut): Promise<string[]> {
   const statement = sql`
     SELECT t.id FROM tasks t LEFT JOIN hosts h ON h.id = t.host_id
     WHERE ${OF_JOB} AND t.state = 'pending' AND t.wave IN (?) AND t.ready IN (1, 2) AND ${UNLEASED}
-      AND (t.ready = 2 OR h.id IS NULL OR NOT (${SENDABLE}))`;
-  const rows = await db.query<{ id: string }>(statement, [job.id, begunWaves(job)]);
-  return rows.map((row) => row.id);
+      AND (t.ready = 2 OR h.id IS NULL OR NOT (${SENDABLE}) OR ? = 1 OR t.windows IN (?))`;
+  const params = [job.id, begunWaves(job), shut ? 1 : 0, listed(closedSets)];
+  return (await db.query<{ id: string }>(statement, params)).map((row) => row.id);
 }
 
 /** The first deadline of what waits in the waves that have begun. */
@@ -180,4 +203,5 @@ const told = (row: DrivenJob): DrivenJob => ({
   args: parsed(row.args),
   limits: parsed(row.limits),
   waveSizes: parsed(row.waveSizes),
+  windowSets: row.windowSets === null ? [] : parsed(row.windowSets),
 });

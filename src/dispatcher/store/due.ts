@@ -1,5 +1,6 @@
 import type { Conn, Queryable } from '../../lib/conn.ts';
 import { lookAtAway } from './catchup.ts';
+import { HELD, HELD_WHY } from './holds.ts';
 import { NOT_QUARANTINED } from './quarantine.ts';
 import { parsed } from './rows.ts';
 import { sql } from './sql.ts';
@@ -22,14 +23,18 @@ export type DueTask = {
 
 const LEASE_MS = 30_000;
 
-/** Whether an order of the task `t` may be sent to its host `h` now. The one place that says so. */
-export const SENDABLE = sql`h.online = 1 AND ${NOT_QUARANTINED}`;
+/**
+ * Whether an order of the task `t` may be sent to its host `h` now: it is online, and nobody holds it, or it is only asked
+ * whether it is there; and it is no upgrade to what is in quarantine. The one place that says so.
+ */
+export const SENDABLE = sql`h.online = 1 AND (t.type = 'ping' OR ${HELD} = 0) AND ${NOT_QUARANTINED}`;
 /** Nobody is just sending it. */
 export const UNLEASED = sql`COALESCE(t.lease_until < UTC_TIMESTAMP(3), 1) = 1`;
 
 /**
- * Pending tasks that may start, of hosts that are online, each claimed, oldest first; while all is frozen, pings alone.
- * And the last that was looked at, to go on `after` it. What is claimed stays pending for a while: to begin at the front each time would read all of that again.
+ * Pending tasks that may start, each claimed, oldest first; while all is frozen, pings alone. And the last that was looked
+ * at, to go on `after` it. What is claimed stays pending for a while: to begin at the front each time would read all of
+ * that again.
  */
 export async function claimPending(
   db: Conn,
@@ -126,7 +131,9 @@ export async function expireTasks(db: Queryable): Promise<number> {
   );
   const statement = sql`
     UPDATE tasks SET finished_at = UTC_TIMESTAMP(3), lease_until = NULL,
-      reason = CASE WHEN returned = 1 THEN 'the host has no queue' ELSE 'the host was not there in time' END,
+      reason = CASE WHEN returned = 1 THEN 'the host has no queue' ELSE COALESCE(
+        (SELECT CONCAT('the host was held ', ${HELD_WHY}) FROM hosts h WHERE h.id = host_id AND ${HELD} = 1),
+        'the host was not there in time') END,
       state = CASE WHEN returned = 1 THEN 'undeliverable' ELSE 'expired' END
     WHERE job_id IN (?) AND retried = 0 AND state = 'pending' AND deadline_at < UTC_TIMESTAMP(3)
       AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))`;

@@ -39,6 +39,8 @@ export type NewTask = {
   reason: string | null;
   fromVersion: string | null;
   wave?: number;
+  /** The names of the windows that its host keeps, with commas between them. */
+  windows?: string | null;
 };
 export type NewJob = {
   id: string;
@@ -64,13 +66,14 @@ export async function addJob(db: Queryable, job: NewJob): Promise<string> {
   const state = job.tasks.length === 0 ? 'no_targets' : 'running';
   const statement = sql`
     INSERT IGNORE INTO jobs (id, type, args, target, state, created_at, started_at, created_by, call_key, limits,
-      wave_sizes, deadline_at)
-    VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), ?, ?, ?, ?, UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND)`;
+      wave_sizes, window_sets, deadline_at)
+    VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3), ?, ?, ?, ?, ?, UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND)`;
   const { id, type, target, by, callKey, deadlineMs, driven } = job;
   const about = [id, type, JSON.stringify(job.args), target, state, by, callKey];
   const limits = driven ? JSON.stringify({ ...driven.limits, deadlineMs }) : null;
   const waves = driven ? JSON.stringify(driven.waves) : null;
-  const added = await db.run(statement, [...about, limits, waves, deadlineMs * 1000]);
+  const sets = JSON.stringify(windowSets(job.tasks));
+  const added = await db.run(statement, [...about, limits, waves, sets, deadlineMs * 1000]);
   if (added === 0) {
     const earlier = await db.one<{ id: string }>(sql`SELECT id FROM jobs WHERE call_key = ?`, [callKey]);
     if (earlier) return earlier.id;
@@ -83,21 +86,28 @@ export async function addJob(db: Queryable, job: NewJob): Promise<string> {
     const rows = job.tasks.slice(at, at + ROWS_A_STATEMENT).map((task) => {
       const finished = task.state === 'skipped' ? clock!.now : null;
       const what = [task.id, id, task.host, type, JSON.stringify(task.args), task.state, task.reason];
-      const place = [task.wave ?? 1, driven ? 0 : 1];
+      const place = [task.wave ?? 1, driven ? 0 : 1, task.windows ?? null];
       return [...what, job.timeoutMs, clock!.now, clock!.deadline, finished, task.fromVersion, ...place];
     });
     const insert = sql`
       INSERT INTO tasks (id, job_id, host_id, type, args, state, reason, timeout_ms, created_at, deadline_at,
-        finished_at, from_version, wave, ready)
+        finished_at, from_version, wave, ready, windows)
       VALUES ?`;
     await db.run(insert, [rows]);
   }
   return id;
 }
 
+const windowSets = (tasks: NewTask[]) => [...new Set(tasks.flatMap(({ windows }) => windows ?? []))];
+
 export async function getJob(db: Queryable, id: string): Promise<JobRow | undefined> {
   const row = await db.one<JobRow>(sql`SELECT ${COLUMNS} FROM jobs WHERE id = ?`, [id]);
   return row && told(row);
+}
+
+/** The job that this call has made. */
+export async function jobOfCall(db: Queryable, by: string, key: string): Promise<string | undefined> {
+  return (await db.one<{ id: string }>(sql`SELECT id FROM jobs WHERE call_key = ?`, [`${by}:${key}`]))?.id;
 }
 
 export async function listJobs(db: Queryable, limit: number): Promise<JobRow[]> {

@@ -18,6 +18,8 @@ type Stored = {
   /** No host is sent to it. */
   quarantinedAt: Date | null;
   quarantineReason: string | null;
+  /** When its last quarantine was ended. */
+  releasedAt: Date | null;
 };
 export type ReleaseRow = Stored & { kind: 'release'; manifest: Manifest };
 export type RuntimeRow = Stored & { kind: 'runtime'; manifest: RuntimeManifest };
@@ -25,7 +27,7 @@ export type PackageRow = ReleaseRow | RuntimeRow;
 
 const COLUMNS = sql`name, kind, sha256, size, chunk_bytes AS chunkBytes, chunks, manifest, state, sealed = 1 AS sealed,
   created_at AS createdAt, created_by AS createdBy, quarantined_at AS quarantinedAt,
-  quarantine_reason AS quarantineReason`;
+  quarantine_reason AS quarantineReason, released_at AS releasedAt`;
 
 export type NewPackage = Pick<
   PackageRow,

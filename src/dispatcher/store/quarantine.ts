@@ -39,7 +39,8 @@ export async function setQuarantine(db: Queryable, version: string, reason: stri
 
 /** Also forgets who went back from it: the counting begins anew. */
 export async function endQuarantine(db: Queryable, version: string): Promise<void> {
-  const statement = sql`UPDATE packages SET quarantined_at = NULL, quarantine_reason = NULL WHERE name = ?`;
+  const statement = sql`UPDATE packages SET quarantined_at = NULL, quarantine_reason = NULL, released_at = UTC_TIMESTAMP(3)
+    WHERE name = ?`;
   await db.run(statement, [version]);
   await db.run(sql`DELETE FROM rollbacks WHERE version = ?`, [version]);
 }

@@ -12,8 +12,9 @@ CREATE TABLE alerts (
   given_up      TINYINT      NOT NULL DEFAULT 0,
   UNIQUE KEY waiting (waiting, kind, about),
   KEY kind_about (kind, about, raised_at),
+  KEY waiting_since (waiting, raised_at),
   KEY mail (mail_id, kind),
-  KEY given_up (given_up, mail_id),
+  KEY given_up (given_up, mail_id, raised_at),
   KEY raised_at (raised_at)
 ) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
@@ -33,9 +34,11 @@ CREATE TABLE alert_mails (
   KEY sent_at (sent_at)
 ) CHARACTER SET ascii;
 
--- `left_at`: when it said goodbye; it has been silent ever since while `last_seen_at` is the same. `lost_at`: when people
--- were told that it is lost.
+-- `left_at`: when it said goodbye, after which it was silent as long as `last_seen_at` is the same; it counts as such of
+-- hosts that are away now, or all of them were told today. `lost_at`: when people were told that it is lost.
 ALTER TABLE hosts
   ADD COLUMN left_at DATETIME(3) NULL,
   ADD COLUMN lost_at DATETIME(3) NULL,
   ADD KEY lost_at (lost_at);
+
+UPDATE hosts SET left_at = last_seen_at WHERE online = 0;

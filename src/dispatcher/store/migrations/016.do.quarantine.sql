@@ -10,7 +10,9 @@ CREATE TABLE rollbacks (
 -- No host is sent to such a release until somebody releases it.
 ALTER TABLE packages
   ADD COLUMN quarantined_at    DATETIME(3) NULL,
-  ADD COLUMN quarantine_reason TEXT        NULL;
+  ADD COLUMN quarantine_reason TEXT        NULL,
+  -- When its last quarantine was ended: what hosts remember of it from before counts no more.
+  ADD COLUMN released_at       DATETIME(3) NULL;
 
 -- From then on, and as soon as the host is online, look whether it runs what it is to run.
 ALTER TABLE hosts
