@@ -3,6 +3,7 @@ import { readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { AgentProcess } from '../dev/world/agent.ts';
 import { until } from '../dev/world/until.ts';
+import type { TaskType } from '../src/agent/tasks/task.ts';
 import { decide, type Standing } from '../src/dispatcher/catchup.ts';
 import type { Behind, UpgradeJob } from '../src/dispatcher/store/catchup.ts';
 import { addCheck, outcomeOf } from './support/orders.ts';
@@ -146,6 +147,30 @@ describe('a fleet of which some are away', () => {
       /\nit takes about [\d.]+ m?s \(the one earlier upgrade took [\d.]+ m?s, in the middle\)\n$/,
     );
     assert.equal(code, 0);
+  });
+
+  test('lets hosts that come back together begin no faster than their job may', async () => {
+    const rack = ['r1', 'r2', 'r3', 'r4', 'r5'].map(name);
+    for (const host of rack) await world().call('add_server', { host, passwordHash: 'x'.repeat(48) });
+    const asked = { to: '1.1.0', on: rack, limits: { deadlineMs: 1_000, maxConcurrency: 2 } };
+    const { job } = await world().call<{ job: string }>('client_upgrade', asked);
+    for (const task of (await ended(world(), job)).values()) assert.equal(task.state, 'expired');
+    let [atOnce, most] = [0, 0];
+    const fails: TaskType = {
+      ...{ name: 'client_upgrade', lane: 'exclusive', onCrash: 'interrupted' },
+      run: async () => {
+        atOnce++;
+        most = Math.max(most, atOnce);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        atOnce--;
+        return { state: 'failed', reason: 'it ran' };
+      },
+    };
+    opened.use(await simulatedHosts(world(), rack, () => [fails]));
+    await until('all of them to have run', async () => {
+      return [...(await tasksOf(world(), job)).values()].every((task) => task.reason === 'it ran');
+    });
+    assert.equal(most, 2);
   });
 
   test('brings a host that was restored from an older state to its version again', async () => {

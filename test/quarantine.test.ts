@@ -124,6 +124,8 @@ describe('a version from which more hosts go back than may', () => {
     ).job;
     await quarantined('1.1.0');
     assert.equal((await jobNow(next)).state, 'paused');
+    const [order] = await touched(next);
+    assert.equal(typeof order?.args.released, 'number', 'hosts are told that they may take it again');
     assert.equal((await touched(next)).length, 3);
     const again = await outcomeOf(world(), 'package', 'release', '1.1.0');
     assert.equal(again.code, 0);
