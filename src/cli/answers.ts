@@ -95,6 +95,8 @@ export type Package = {
   signed: boolean;
   createdAt: string;
   createdBy: string;
+  quarantinedAt: string | null;
+  quarantineReason: string | null;
 };
 
 export type JoinToken = {
