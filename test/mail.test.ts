@@ -48,7 +48,8 @@ const mail = {
 };
 
 test('a mail arrives with its subject and text', async () => {
-  const id = await sendmail(mail, { url });
+  const { id, accepted } = await sendmail(mail, { url });
+  assert.deepEqual(accepted, ['ops@example.org']);
   assert.match(id, /@/);
   assert.match(received.at(-1) ?? '', /Subject: host lost[\s\S]*db-01 is silent/);
 });
@@ -97,12 +98,13 @@ describe('over TLS', () => {
     await once(one.server, 'listening');
     const { port } = one.server.address() as AddressInfo;
     try {
-      return await sendmail(mail, {
+      const sent = await sendmail(mail, {
         url: `${scheme}://127.0.0.1:${port}/${tail}`,
         ca,
         retries: 0,
         timeoutMs: 3_000,
       });
+      return sent.id;
     } finally {
       one.close();
     }

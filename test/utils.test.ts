@@ -32,7 +32,7 @@ test('sizes and durations read as a person would say them', () => {
 
 test('a host knows its name and the addresses at which others reach it', () => {
   assert.match(utils.get_host_name(), /^[^.A-Z]+$/);
-  for (const address of utils.get_ip_address()) assert.doesNotMatch(address, /^(127\.|::1$|fe80:)/);
+  for (const address of utils.get_all_ip_address()) assert.doesNotMatch(address, /^(127\.|::1$|fe80:)/);
 });
 
 test('a sleep can be ended, and work has a deadline', async () => {

@@ -1,0 +1,44 @@
+import { UnavailableError } from '../errors.ts';
+import { withDeadline } from '../utils.ts';
+import { ask, type Connection, type Driver } from './driver.ts';
+import type { Lender } from './lend.ts';
+import { brief, told } from './told.ts';
+import type { Param, SlowOptions } from './types.ts';
+
+/** What statements stand on: one server, and how it is asked. */
+export type Place = {
+  driver: Driver;
+  lender: Lender;
+  where: string;
+  timeoutMs: number;
+  slow: SlowOptions | undefined;
+};
+
+/** What goes to the server, and what is shown of it: `sql` is nowhere told where `shown` is another. */
+export type Statement = { sql: string; values: Param[]; shown?: string };
+
+/** The driver's own limit comes first, and tells more; this one is for a driver that waits in vain. */
+const SLACK_MS = 10_000;
+
+/** Sends one statement on a connection and waits for its end. */
+export async function send(place: Place, on: Connection, statement: Statement) {
+  const { where, timeoutMs } = place;
+  const { sql, values, shown = brief(sql) } = statement;
+  const late = () =>
+    new UnavailableError('database_unavailable', `no answer from ${where} in ${timeoutMs} ms: ${shown}`);
+  const began = performance.now();
+  try {
+    return await withDeadline(ask(on, sql, values, timeoutMs), timeoutMs + SLACK_MS, late);
+  } catch (cause) {
+    throw told(cause, where, shown, values.length > 0 || statement.shown !== undefined);
+  } finally {
+    tellIfSlow(place, shown, performance.now() - began);
+  }
+}
+
+export function tellIfSlow({ slow, where }: Place, sql: string, took: number): void {
+  if (!slow || took < slow.overMs) return;
+  const ms = Math.round(took);
+  if (typeof slow.tell === 'function') slow.tell({ sql, ms, database: where });
+  else slow.tell.warn({ sql, ms, database: where }, 'a slow statement');
+}
