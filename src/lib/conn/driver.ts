@@ -49,6 +49,7 @@ export function openDriver(target: Target, options: DriverOptions): Driver {
   pool.on('connection', (fresh) => {
     all.add(fresh);
     fresh.once('end', () => all.delete(fresh));
+    fresh.on('error', () => all.delete(fresh)); // whoever waits for an answer is told by that
     // They run before whatever is asked on the connection.
     for (const one of options.readOnly ? [...SESSION, READ_ONLY] : SESSION) fresh.query(one);
   });
@@ -58,16 +59,19 @@ export function openDriver(target: Target, options: DriverOptions): Driver {
   return { pool, destroyAll };
 }
 
-export function ask(on: Connection, sql: string, values: Param[], timeoutMs: number): Promise<Answer> {
-  return on
-    .query<RowDataPacket[] | ResultSetHeader>({ sql, timeout: timeoutMs, values })
-    .then(([rows]) => rows);
+/** Without the driver's own limit, whose timer outlives a lost connection and so would keep a script from ending. */
+export function ask(on: Connection, sql: string, values: Param[]): Promise<Answer> {
+  return on.query<RowDataPacket[] | ResultSetHeader>(sql, values).then(([rows]) => rows);
 }
 
 /** Rows as they come; at most about `ahead` wait in our memory. */
 export function rowsOf(on: Connection, sql: string, values: Param[], ahead: number) {
   const core = on.connection as unknown as CoreConnection; // its type says that it is the one with promises
-  return core.query({ sql, values }).stream({ highWaterMark: ahead });
+  const rows = core.query({ sql, values }).stream({ highWaterMark: ahead });
+  const lost = (error: Error) => rows.destroy(error); // the driver tells the connection alone that it is gone
+  core.on('error', lost);
+  rows.once('close', () => core.off('error', lost));
+  return rows;
 }
 
 /** `(1, 'a', NULL)`, each value escaped. */

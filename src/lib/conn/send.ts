@@ -17,9 +17,6 @@ export type Place = {
 /** What goes to the server, and what is shown of it: `sql` is nowhere told where `shown` is another. */
 export type Statement = { sql: string; values: Param[]; shown?: string };
 
-/** The driver's own limit comes first, and tells more; this one is for a driver that waits in vain. */
-const SLACK_MS = 10_000;
-
 /** Sends one statement on a connection and waits for its end. */
 export async function send(place: Place, on: Connection, statement: Statement) {
   const { where, timeoutMs } = place;
@@ -28,7 +25,7 @@ export async function send(place: Place, on: Connection, statement: Statement) {
     new UnavailableError('database_unavailable', `no answer from ${where} in ${timeoutMs} ms: ${shown}`);
   const began = performance.now();
   try {
-    return await withDeadline(ask(on, sql, values, timeoutMs), timeoutMs + SLACK_MS, late);
+    return await withDeadline(ask(on, sql, values), timeoutMs, late);
   } catch (cause) {
     throw told(cause, where, shown, values.length > 0 || statement.shown !== undefined);
   } finally {

@@ -1,6 +1,6 @@
 import { UnavailableError } from '../errors.ts';
-import { ask, type Connection, rowsOf } from './driver.ts';
-import { type Place, type Statement, tellIfSlow } from './send.ts';
+import { type Connection, rowsOf } from './driver.ts';
+import { type Place, type Statement, send, tellIfSlow } from './send.ts';
 import { brief, told } from './told.ts';
 
 /** Rows that wait in our memory while somebody reads slowly; then the server waits. */
@@ -21,7 +21,7 @@ export async function* streamRows<T>(place: Place, on: Connection, statement: St
   let since = began;
   let first = true;
   try {
-    await ask(on, PATIENT, [], timeoutMs);
+    await send(place, on, { sql: PATIENT, values: [] });
     const rows = rowsOf(on, sql, values, AHEAD);
     const late = `no row from ${where} in ${timeoutMs} ms: ${shown}`;
     const watch = setInterval(() => {
