@@ -119,7 +119,9 @@ function envelopeOf(mail: Mail): { from: string; to: string[] } {
 function throwIfOurs(error: SmtpError): void {
   const { path, code = '', responseCode, rejectedErrors } = error as SmtpError & { path?: string };
   if (path !== undefined)
-    throw new InputError('bad_argument', `attachment ${path}: ${code}`, { cause: error });
+    throw new InputError('bad_argument', `attachment ${path} cannot be read: ${error.message}`, {
+      cause: error,
+    });
   const unsaid = code === 'EENVELOPE' && responseCode === undefined && rejectedErrors === undefined;
   if (unsaid || ['ESTREAM', 'EFILEACCESS', 'EURLACCESS'].includes(code))
     throw new InputError('bad_argument', `the mail cannot be made: ${error.message}`, { cause: error });

@@ -97,7 +97,6 @@ function reasonOf(error: SmtpError, url: string): string {
     return `${host} refuses the user or password: ${error.response ?? error.message}`;
   if (error.code === 'EABORT') return 'the server took too long';
   // A mail server speaks first, and over TLS it waits for us to begin.
-  const hint =
-    protocol === 'smtp:' && codeOf(error) === 'ETIMEDOUT' ? ' (its port for TLS wants smtps://)' : '';
-  return `${error.message}${hint}`;
+  const silent = protocol === 'smtp:' && codeOf(error) === 'ETIMEDOUT' && /greeting/i.test(error.message);
+  return `${error.message}${silent ? ' (its port for TLS wants smtps://)' : ''}`;
 }

@@ -44,7 +44,9 @@ const NO_URLS = { disableUrlAccess: true };
 
 function settings(options: MailOptions & { url: string; timeoutMs: number; pool: boolean }) {
   const { url, ca, timeoutMs, pool, connections = 5 } = options;
-  const limits = { connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs };
+  // A greeting that is missing must be told as that, since it has a reason of its own.
+  const silence = { greetingTimeout: timeoutMs, socketTimeout: timeoutMs * 1.1 };
+  const limits = { connectionTimeout: timeoutMs, ...silence };
   return { ...reach(new URL(url), ca), ...limits, ...(pool ? { pool, maxConnections: connections } : {}) };
 }
 
