@@ -45,6 +45,7 @@ test('a sleep can be ended, and work has a deadline', async () => {
     utils.withDeadline(never, 5, () => new Error('late')),
     /late/,
   );
+  await assert.rejects(utils.withDeadline(never, 5), { code: 'deadline', message: 'not done within 5 ms' });
 });
 
 test('an error is one line with its causes, and no password stands in it', () => {

@@ -76,7 +76,7 @@ export type Functions = {
   /** The host reads this artifact no more: another one may. */
   drop_package: {
     args: { sha256: string };
-    answer: {};
+    answer: Record<string, never>;
   };
   /** A machine joins the fleet: it sends the hash of a secret that it made itself, and gets its user and its queue. "machine" is a random key by which it is known when it asks again. The answer's "root" is the text of the root.json that it is to trust. */
   enrol: {
@@ -100,7 +100,7 @@ export type Functions = {
   };
   /** All functions that the caller may call: name, help, who else may, whether it changes something, and the schemas of its arguments (with defaults) and of its answer. */
   get_all_funcs: {
-    args: {};
+    args: Record<string, never>;
     answer: { name: string; help: string; callers: string[]; effect: "reads" | "changes" | "part"; input: unknown; output: unknown }[];
   };
   /** The latest jobs, newest first. */
@@ -110,7 +110,7 @@ export type Functions = {
   };
   /** The published packages, releases and runtimes, oldest first. */
   get_all_package: {
-    args: {};
+    args: Record<string, never>;
     answer: { name: string; kind: "release" | "runtime"; version?: string; sha256: string; size: number; state: string; signed: boolean; createdAt: string; createdBy: string }[];
   };
   /** Hosts in order of id, at most 1000 a call; pass the last id as "after" for the next ones. */
@@ -130,7 +130,7 @@ export type Functions = {
   };
   /** All users and what they may do. */
   get_all_user: {
-    args: {};
+    args: Record<string, never>;
     answer: { name: string; role: "viewer" | "operator" | "admin"; createdAt: string; createdBy: string }[];
   };
   /** One job, with how many of its tasks are in each state; with "waitMs" once it has ended, or after so long. */
@@ -171,7 +171,7 @@ export type Functions = {
   /** One chunk of an upload, in base64; sending it twice does no harm. */
   put_chunk: {
     args: { sha256: string; index: number; bytes: string };
-    answer: {};
+    answer: Record<string, never>;
   };
   /** Takes over what the offline keys have signed: roots in order, targets in place of the version that it "replaces". Snapshot and timestamp are signed anew with it. */
   put_metadata: {
@@ -191,7 +191,7 @@ export type Functions = {
   /** A host exchanges its secret: it sends RabbitMQ's hash of the next one, which it has written down. From the answer on, the broker lets it in by that one alone; connections stay. */
   set_secret: {
     args: { passwordHash: string };
-    answer: {};
+    answer: Record<string, never>;
   };
   /** Checks that the rows of the audit follow from one another, at most 1000 a call: pass what it answers as "after" until it is "done". "broken" says where the first one does not. "known", which an earlier check ended with, must be among them. */
   verify_audit: {
@@ -200,7 +200,7 @@ export type Functions = {
   };
   /** What the caller may do: the login that the broker has checked, its user, the API token if it is one, and the role. */
   whoami: {
-    args: {};
+    args: Record<string, never>;
     answer: { login: string; user: string; token: string | null; role: "viewer" | "operator" | "admin" };
   };
 };

@@ -45,7 +45,7 @@ function objectText({ properties, required = [], additionalProperties }: Schema)
   const fields = Object.entries(properties).map(([name, one]) => {
     return `${fieldName(name)}${required.includes(name) ? '' : '?'}: ${typeText(one)}`;
   });
-  return fields.length === 0 ? '{}' : `{ ${fields.join('; ')} }`;
+  return fields.length === 0 ? 'Record<string, never>' : `{ ${fields.join('; ')} }`;
 }
 
 const fieldName = (name: string) => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name));
