@@ -20,21 +20,27 @@ export type Statement = { sql: string; values: Param[]; shown?: string };
 /** Sends one statement on a connection and waits for its end. */
 export async function send(place: Place, on: Connection, statement: Statement) {
   const { where, timeoutMs } = place;
-  const { sql, values, shown = brief(sql) } = statement;
-  const late = () =>
-    new UnavailableError('database_unavailable', `no answer from ${where} in ${timeoutMs} ms: ${shown}`);
+  const { sql, values } = statement;
+  const late = () => {
+    const what = `no answer from ${where} in ${timeoutMs} ms: ${shownOf(statement)}`;
+    return new UnavailableError('database_unavailable', what);
+  };
   const began = performance.now();
   try {
     return await withDeadline(ask(on, sql, values), timeoutMs, late);
   } catch (cause) {
-    throw told(cause, where, shown, values.length > 0 || statement.shown !== undefined);
+    const hasValues = values.length > 0 || statement.shown !== undefined;
+    throw told(cause, where, shownOf(statement), hasValues);
   } finally {
-    tellIfSlow(place, shown, performance.now() - began);
+    tellIfSlow(place, statement, performance.now() - began);
   }
 }
 
-export function tellIfSlow({ slow, where }: Place, sql: string, took: number): void {
+const shownOf = ({ sql, shown }: Statement) => shown ?? brief(sql);
+
+export function tellIfSlow({ slow, where }: Place, statement: Statement, took: number): void {
   if (!slow || took < slow.overMs) return;
+  const sql = shownOf(statement);
   const ms = Math.round(took);
   if (typeof slow.tell === 'function') slow.tell({ sql, ms, database: where });
   else slow.tell.warn({ sql, ms, database: where }, 'a slow statement');

@@ -6,7 +6,7 @@ import { type Place, send } from './send.ts';
 import { streamRows } from './stream.ts';
 import type { Params, Queryable, Reader } from './types.ts';
 
-/** Each statement on a connection of its own; `insert`, which may be several, in a transaction. */
+/** Each statement on a connection of its own. */
 export function direct(place: Place): Reader & Pick<Queryable, 'run'> {
   const once = <T>(work: (db: Queryable) => Promise<T>) =>
     place.lender.lend((connection) => work(queryable(place, connection)));

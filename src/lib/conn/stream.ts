@@ -30,7 +30,7 @@ export async function* streamRows<T>(place: Place, on: Connection, statement: St
     }, timeoutMs / LOOKS);
     try {
       for await (const row of rows) {
-        if (first) tellIfSlow(place, shown, performance.now() - began);
+        if (first) tellIfSlow(place, statement, performance.now() - began);
         first = false;
         since = Number.POSITIVE_INFINITY; // from here on it is the reader who takes his time
         yield row as T;
