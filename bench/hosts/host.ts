@@ -56,6 +56,7 @@ export class SimulatedHost implements AsyncDisposable {
       ...{ config, home: config.home, host: options.id, version: VERSION, boot: randomUUID() },
       ...{ broker, journal, logger, call: caller(broker), trust: trusting(options.orderKey) },
       clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
+      ship: () => undefined,
       restart: () => undefined,
     };
     opened.use(new Outbox(journal, broker, options.id));
@@ -105,6 +106,7 @@ function configOf({ id, amqpPort, ca, heartbeatMs }: HostOptions): Room['config'
       broker: fleetUrl(ca ? 'amqps' : 'amqp', amqpPort, id),
     },
     ...{ heartbeatMs, reconnectMs: 5_000, arbitrationMs: 60_000 },
-    ...{ allowPlain: false, ca, maxDownloadBytesPerSecond: 0, logLevel: 'silent' },
+    ...{ allowPlain: false, ca, maxDownloadBytesPerSecond: 0 },
+    ...{ logLevel: 'silent', shipLevel: 'fatal', spoolBytes: 1 << 16 },
   };
 }

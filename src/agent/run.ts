@@ -15,6 +15,7 @@ import { Outbox } from './outbox.ts';
 import type { Room } from './room.ts';
 import { Runner } from './runner.ts';
 import { Secret } from './secret.ts';
+import type { Shipper } from './shipper.ts';
 import { clientUpgrade } from './tasks/client_upgrade.ts';
 import { ping } from './tasks/ping.ts';
 import { rotateSecret } from './tasks/rotate_secret.ts';
@@ -39,7 +40,12 @@ export type Agent = {
  * Starts this host's agent: journal (the home's lock) → sign of life → broker → outbox → runner → inbox → hello.
  * It never ends because a broker or dispatcher is away. Errors: `home_in_use`, `journal`.
  */
-export async function startAgent(config: AgentConfig, version: string, logger: Logger): Promise<Agent> {
+export async function startAgent(
+  config: AgentConfig,
+  version: string,
+  logger: Logger,
+  shipper: Shipper,
+): Promise<Agent> {
   const asked = Promise.withResolvers<Ending>();
   let ending: Ending | undefined;
   const stop = (why: Ending) => {
@@ -52,15 +58,18 @@ export async function startAgent(config: AgentConfig, version: string, logger: L
   opened.use(beat(config.home.alive, () => stop('orphaned')));
   const secret = new Secret(config.home, config.host);
   const broker = opened.use(await openBroker(config, version, secret, logger));
+  opened.use(shipper);
   const call = caller(broker);
   const trust = new Trust(config.home, call, logger);
   let hello: Hello | undefined;
   const room: Room = {
     ...{ config, home: config.home, host: config.host, version, boot: randomUUID(), broker, journal, logger },
     ...{ call, trust },
+    ship: (line) => shipper.take(line),
     clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
     restart: () => stop('restart'),
   };
+  shipper.connect(broker, room.clockOffsetMs);
   const forgetting = setInterval(() => forget(journal, logger), DAY_MS);
   opened.defer(() => clearInterval(forgetting));
   forget(journal, logger);

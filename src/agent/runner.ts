@@ -1,5 +1,6 @@
 import { codeOf, describe, MegaError } from '../lib/errors.ts';
 import type { Order } from '../lib/messages.ts';
+import { heldBecause } from './hold.ts';
 import type { Entry } from './journal.ts';
 import type { Room } from './room.ts';
 import type { Word } from './said.ts';
@@ -62,7 +63,9 @@ export class Runner {
   isFree({ type }: Order): boolean {
     const lane = this.#types.get(type)?.lane;
     if (lane === undefined || this.#stopped) return false;
-    return lane === 'control' || (this.#exclusive === undefined && this.#waiting.length === 0);
+    if (lane === 'control') return true;
+    const isHeld = heldBecause(this.#room.home) !== undefined;
+    return !isHeld && this.#exclusive === undefined && this.#waiting.length === 0;
   }
 
   /** Begins a task that is in the journal, as soon as its lane is free. */
@@ -76,7 +79,7 @@ export class Runner {
         reason: `unknown task type "${entry.order.type}"; known: ${known}`,
       });
     } else if (type.lane === 'control') this.#begin(entry, type);
-    else {
+    else if (!this.#refusedForHold(entry)) {
       this.#waiting.push(entry);
       this.#next();
     }
@@ -100,13 +103,24 @@ export class Runner {
     await Promise.race([all, new Promise((resolve) => setTimeout(resolve, ms).unref())]);
   }
 
+  /** What has begun is not touched by its owner's hold; what has not, is not begun. */
+  #refusedForHold(entry: Entry): boolean {
+    const held = entry.state === 'accepted' ? heldBecause(this.#room.home) : undefined;
+    if (held === undefined) return false;
+    void this.#end(entry, { state: 'rejected', reason: `its owner holds this host (etc/hold): ${held}` });
+    return true;
+  }
+
   #next(): void {
     if (this.#exclusive !== undefined || this.#stopped) return;
     const entry = this.#waiting.shift();
     const type = entry && this.#types.get(entry.order.type);
     if (!entry || !type) return;
-    this.#exclusive = entry.order.task;
-    this.#begin(entry, type);
+    if (this.#refusedForHold(entry)) this.#next();
+    else {
+      this.#exclusive = entry.order.task;
+      this.#begin(entry, type);
+    }
   }
 
   #begin(entry: Entry, type: TaskType): void {

@@ -17,8 +17,8 @@ export type LogOptions = {
   level?: string | undefined;
   /** Fields that every line bears. */
   base?: Record<string, unknown>;
-  /** Is given each line that is written, without its secrets, to take it elsewhere as well. */
-  also?: (line: string) => void;
+  /** Is given each line that is written, without its secrets, to take it elsewhere as well; it must neither throw nor wait. */
+  also?: ((line: string) => void) | undefined;
 };
 
 /**

@@ -78,7 +78,7 @@ async function deliver(transport: Transport, given: Mail, options: Settled): Pro
   const { retries = RETRIES, pauseMs = PAUSE_MS, url, timeoutMs } = options;
   const mail = { ...given, from: given.from ?? options.from ?? mailSettings().from };
   const { from, to } = envelopeOf(mail);
-  const id = `<${randomUUID()}@${get_host_name()}>`;
+  const id = mail.messageId ?? `<${randomUUID()}@${get_host_name()}>`;
   const delivery = new Delivery(to, url);
   let message: Buffer | undefined;
   const tryOnce = async () => {

@@ -21,6 +21,8 @@ export type Mail = {
   html?: string;
   attachments?: Attachment[];
   headers?: Record<string, string>;
+  /** Default: a new one. Under the same id, who gets it twice can tell. */
+  messageId?: string;
 };
 
 export type MailOptions = {
