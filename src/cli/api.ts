@@ -2,6 +2,7 @@ import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { InputError } from '../lib/errors.ts';
 import type { ApiFunction } from './answers.ts';
+import { argumentsOf } from './api/schema.ts';
 import { functionText } from './api/show.ts';
 import { EXIT } from './exit.ts';
 import { withSender } from './session.ts';
@@ -62,10 +63,13 @@ export function addApi(program: Command, room: Room): void {
   example(call, 'mega api call get_server \'{"host": "db-01"}\'');
 }
 
+/** `get_all_job(limit = 20)` */
 function signature({ name, input }: ApiFunction): string {
-  const required = new Set(input.required);
-  const names = Object.keys(input.properties ?? {}).map((one) => (required.has(one) ? one : `${one}?`));
-  return `${name}(${names.join(', ')})`;
+  const each = argumentsOf(input).map((one) => {
+    if (one.required) return one.name;
+    return one.default === '' ? `${one.name}?` : `${one.name} = ${one.default}`;
+  });
+  return `${name}(${each.join(', ')})`;
 }
 
 function parse(text: string): object {

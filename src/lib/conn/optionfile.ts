@@ -54,16 +54,18 @@ function unescaped(text: string): string {
 }
 
 const filesIn = (folder: string) =>
-  readdirSync(folder)
+  readable(folder, () => readdirSync(folder))
     .filter((name) => name.endsWith('.cnf'))
     .sort()
     .map((name) => join(folder, name));
 
-function read(path: string): string {
+const read = (path: string) => readable(path, () => readFileSync(path, 'utf8'));
+
+function readable<T>(path: string, look: () => T): T {
   try {
-    return readFileSync(path, 'utf8');
+    return look();
   } catch (cause) {
     const why = codeOf(cause) === 'ENOENT' ? 'there is no such file' : codeOf(cause);
-    throw new InputError('bad_config', `the option file ${path} cannot be read: ${why}`, { cause });
+    throw new InputError('bad_config', `the options in ${path} cannot be read: ${why}`, { cause });
   }
 }
