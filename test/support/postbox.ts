@@ -20,6 +20,8 @@ export class Postbox implements AsyncDisposable {
   readonly letters: Letter[] = [];
   /** Said to whoever sends, with this code. */
   refusal: { responseCode: number; message: string } | undefined;
+  /** How long it takes to say that it has a letter. */
+  delayMs = 0;
   #server: SMTPServer | undefined;
   #port = 0;
 
@@ -56,7 +58,7 @@ export class Postbox implements AsyncDisposable {
           if (refusal) return done(Object.assign(new Error(refusal.message), refusal));
           const to = envelope.rcptTo.map((one) => one.address);
           this.letters.push({ at: performance.now(), to, ...read(Buffer.concat(parts).toString()) });
-          done();
+          setTimeout(done, this.delayMs);
         });
       },
     });
