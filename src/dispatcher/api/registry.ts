@@ -8,6 +8,7 @@ import { auditFunctions } from './audit.ts';
 import { callerOf, type Sender } from './callers.ts';
 import { check_upgrade } from './check_upgrade.ts';
 import { client_ping } from './client_ping.ts';
+import { described, description } from './described.ts';
 import { doctor } from './doctor.ts';
 import { freezeFunctions } from './freeze.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
@@ -29,22 +30,13 @@ import { windowFunctions } from './windows.ts';
 
 const get_all_funcs = fn({
   name: 'get_all_funcs',
-  help: 'All functions that the caller may call: name, help, and the schema of the arguments.',
+  help: 'All functions that the caller may call: name, help, who else may, whether it changes something, and the schemas of its arguments (with defaults) and of its answer.',
   callers: ANYONE,
   effect: 'reads',
   input: z.object({}),
-  output: z.array(
-    z.object({ name: z.string(), help: z.string(), callers: z.array(z.string()), input: z.unknown() }),
-  ),
+  output: z.array(description),
   handler: async (_room, _input, caller) =>
-    [...functions.values()]
-      .filter((one) => one.callers.includes(caller.role))
-      .map(({ name, help, callers, input }) => ({
-        name,
-        help,
-        callers: [...callers],
-        input: z.toJSONSchema(input, { io: 'input' }),
-      })),
+    [...functions.values()].filter((one) => one.callers.includes(caller.role)).map(described),
 });
 
 const all: Fn[] = [
