@@ -1,3 +1,4 @@
+import type { Queryable } from '../../lib/conn.ts';
 import { type Limits, noLimits, saysNothing, waveSizes } from '../../lib/limits.ts';
 import { uuidv7 } from '../../lib/utils.ts';
 import type { Context } from '../context.ts';
@@ -26,6 +27,8 @@ export type JobPlan = {
   timeoutMs: number;
   deadlineMs?: number;
   limits?: Limits | undefined;
+  /** In the transaction that makes the job: whether it may be made; throws where not. */
+  check?: (db: Queryable) => Promise<void>;
 };
 
 /** The one way in which jobs are made; the same call asked again finds the same job. */
@@ -42,7 +45,10 @@ export async function startJob(context: Context, plan: JobPlan, { by, key }: Ask
     tasks: inWaves(planned, waves ?? []),
     driven: limits && waves && { limits, waves },
   };
-  const id = await db.transaction((tx) => addJob(tx, job));
+  const id = await db.transaction(async (tx) => {
+    await plan.check?.(tx);
+    return addJob(tx, job);
+  });
   if (job.driven) driver.note(id);
   return id;
 }
