@@ -33,6 +33,7 @@ const order = [
   'artifact',
   'tls',
   'agent',
+  'waves',
   'growth',
 ];
 
