@@ -34,6 +34,7 @@ const order = [
   'artifact',
   'tls',
   'agent',
+  'waves',
   'growth',
 ];
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Command } from 'commander';
 import fc from 'fast-check';
+import { addLimitOptions, limitsOf } from '../src/cli/job/limits.ts';
 import { inWaves } from '../src/dispatcher/jobs/start.ts';
 import { carefully } from '../src/dispatcher/jobs/upgrade.ts';
 import { limits, saysNothing, waveSizes } from '../src/lib/limits.ts';
@@ -74,5 +76,48 @@ describe('the waves of a job', () => {
     assert.deepEqual(carefully(said, 11), { ...said, waves: [1, '10%', '100%'] });
     const all = limits.parse({ waves: ['100%'] });
     assert.ok(saysNothing(carefully(all, 5_000)!));
+  });
+});
+
+describe('the limits of a job on the command line', () => {
+  const parsed = (...words: string[]) => {
+    const command = addLimitOptions(new Command().exitOverride().configureOutput({ writeErr: () => {} }));
+    return limitsOf(command.parse(words, { from: 'user' }).opts());
+  };
+
+  test('are told to the dispatcher as it takes them, and nothing is told when nothing is said', () => {
+    assert.equal(parsed(), undefined);
+    const all = [
+      ...['--waves', '1,10%,100%', '--max-concurrency', '50', '--max-errors', '5%', '--pause-between', '10m'],
+      ...[
+        '--rate',
+        '0.5',
+        '--task-timeout',
+        '30m',
+        '--deadline',
+        '2d',
+        '--retries',
+        '2',
+        '--retry-after',
+        '90s',
+      ],
+    ];
+    assert.deepEqual(limits.strict().parse(parsed(...all)), {
+      ...{ waves: [1, '10%', '100%'], maxConcurrency: 50, maxErrors: '5%', pauseBetween: 600_000 },
+      ...{ rate: 0.5, timeoutMs: 1_800_000, deadlineMs: 172_800_000, retries: 2, retryAfterMs: 90_000 },
+    });
+    assert.deepEqual(parsed('--pause-between', 'approve', '--max-errors', '0'), {
+      ...{ maxErrors: 0, pauseBetween: 'approve' },
+    });
+  });
+
+  test('are refused where they mean nothing, with an example of what does', () => {
+    for (const bad of [
+      ['--waves', '0%'],
+      ['--waves', 'x'],
+      ['--max-errors', '101%'],
+      ['--pause-between', 'soon'],
+    ])
+      assert.throws(() => parsed(...bad), /It must be .* such as/);
   });
 });

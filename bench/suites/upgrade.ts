@@ -69,7 +69,7 @@ async function measure(stage: Stage, all: Room, startMs: number): Promise<Figure
   const room = { ...all, agents: all.agents.slice(1) };
   const { world, agents, proxy } = room;
   const before = { ...cpuOfAll(stage, room), down: proxy.down, up: proxy.up };
-  const wall = await timed(() => world.mega('upgrade', '--to', TO, '--on', 'all'));
+  const wall = await timed(() => world.mega('upgrade', '--to', TO, '--on', 'all', '--waves', '100%'));
   const after = cpuOfAll(stage, room);
   const moved = proxy.down - before.down + (proxy.up - before.up);
   const tasks = await tasksOf(world);

@@ -143,7 +143,10 @@ export class Actor {
     if (one.kind === 'ping') await world.call('ping', { on });
     else if (one.kind === 'cancel') await this.#cancel(one.share ?? 0);
     else if (one.kind === 'upgrade.self') await this.#askForItself(this.#stage.machines[one.hosts[0]!]!, one);
-    else await world.call('client_upgrade', { to: one.to, on, trial: TRIAL, downgrade: true });
+    else {
+      const atOnce = { limits: { waves: ['100%'] } }; // a fault is to meet many of them
+      await world.call('client_upgrade', { to: one.to, on, trial: TRIAL, downgrade: true, ...atOnce });
+    }
   }
 
   async #cancel(share: number): Promise<void> {

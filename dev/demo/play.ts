@@ -74,7 +74,10 @@ async function runOrders(
   const board = boardOn(show.stream);
   return await Promise.all(
     orders.map(async (order) => {
-      const { job: id } = await call<{ job: string }>('client_upgrade', order);
+      const { job: id } = await call<{ job: string }>('client_upgrade', {
+        ...order,
+        limits: { waves: ['100%'] },
+      });
       let last: Upgrade | undefined;
       for await (const seen of follow(call, id, {
         signal,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Look, type Plan, planJob, type Step } from '../../src/dispatcher/jobs/plan.ts';
+import { type Look, mostStarts, type Plan, planJob, type Step } from '../../src/dispatcher/jobs/plan.ts';
 import { retryableEnds } from '../../src/dispatcher/jobs/retryable.ts';
 import { ERROR_STATES, isOpen, type TaskState } from '../../src/dispatcher/tasks.ts';
 import { boundOf, type Limits, waveSizes } from '../../src/lib/limits.ts';
@@ -111,6 +111,7 @@ export class JobModel {
       errors: new Map([...errors].map(([wave, some]) => [wave, some.length])),
       mayStart: reachable
         .filter((task) => !task.leased && task.notBefore <= this.now && task.deadline > this.now)
+        .slice(0, mostStarts(this.limits, this.underWay.length))
         .map((task) => task.id),
       nextTryAt: tries.length === 0 ? null : Math.min(...tries),
       triable: all.filter((task) => task.tries <= retries && isRetryable(task)),

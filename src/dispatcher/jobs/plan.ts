@@ -38,7 +38,7 @@ export type Look = {
   succeeded: boolean;
   /** Errors that count, by wave. */
   errors: ReadonlyMap<number, number>;
-  /** Tasks of waves that have begun, whose hosts are there: as many as could start at once. */
+  /** Tasks of waves that have begun, whose hosts are there: `mostStarts` of them at least, or all there are. */
   mayStart: readonly string[];
   /** When the next host that is there tries again. */
   nextTryAt: number | null;
@@ -113,12 +113,17 @@ function planStarts(look: Look): Plan {
 /** How many may start now. */
 function room({ frozen, window, limits, inFlight, nextStartAt, now }: Look): number {
   if (frozen || window?.shut) return 0;
-  const { rate, maxConcurrency = Number.POSITIVE_INFINITY } = limits;
-  const free = Math.max(0, maxConcurrency - inFlight);
-  if (rate === undefined) return free;
-  if (nextStartAt !== null && now < nextStartAt) return 0;
-  return Math.min(free, Math.max(1, Math.floor(rate * BURST_S)));
+  if (limits.rate !== undefined && nextStartAt !== null && now < nextStartAt) return 0;
+  return mostAtOnce(limits, inFlight);
 }
+
+function mostAtOnce({ rate, maxConcurrency = Number.POSITIVE_INFINITY }: Limits, inFlight: number): number {
+  const free = Math.max(0, maxConcurrency - inFlight);
+  return rate === undefined ? free : Math.min(free, Math.max(1, Math.floor(rate * BURST_S)));
+}
+
+/** How many that could start are worth looking for: one more than may, which tells whether there are others. */
+export const mostStarts = (limits: Limits, inFlight: number) => mostAtOnce(limits, inFlight) + 1;
 
 function afterStarts({ limits: { rate }, now }: Look, started: number): number | null {
   return rate === undefined ? null : now + Math.ceil((started * 1_000) / rate);

@@ -27,7 +27,7 @@ import {
 import { type Gate, gateOf } from '../windows.ts';
 import { announce } from './announce.ts';
 import { announceEnd } from './ended.ts';
-import { type Look, type Plan, planJob, type Step } from './plan.ts';
+import { type Look, mostStarts, type Plan, planJob, type Step } from './plan.ts';
 import { retryableEnds } from './retryable.ts';
 import { nameOf, toldErrors } from './words.ts';
 
@@ -58,7 +58,8 @@ export async function lookAt(db: Queryable, job: DrivenJob, gate: Gate, patience
   const { limits, type } = job;
   const running = job.state === 'running';
   const standing = await standingOf(db, job);
-  const mayStart = running ? await startable(db, job, gate, MOST_STARTS) : [];
+  const most = Math.min(MOST_STARTS, mostStarts(limits, standing.inFlight));
+  const mayStart = running ? await startable(db, job, gate, most) : [];
   const { retries = 0, maxErrors } = limits;
   const isQuiet = running && standing.inFlight === 0 && mayStart.length === 0;
   return {
