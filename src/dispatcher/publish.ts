@@ -9,7 +9,7 @@ import { claimPending, type DueTask, markUnsent } from './store/due.ts';
 /** Confirms in flight: one at a time is twenty times slower, more than a few hundred gains nothing. */
 const WINDOW = 400;
 /** Not worth the broker's disk: they live for seconds, change nothing, and are sent again when they are wanted. */
-const FLEETING = new Set(['ping', 'probe']);
+const FLEETING = new Set(['ping', 'probe', 'check_upgrade']);
 const RETURN_PAUSE_MS = 5_000;
 const FAULT_PAUSE_MS = 1_000;
 

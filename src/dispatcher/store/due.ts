@@ -32,7 +32,7 @@ export const SENDABLE = sql`h.online = 1 AND (t.type = 'ping' OR ${HELD} = 0) AN
 export const UNLEASED = sql`COALESCE(t.lease_until < UTC_TIMESTAMP(3), 1) = 1`;
 
 /**
- * Pending tasks that may start, each claimed, oldest first; while all is frozen, pings alone. And the last that was looked
+ * Pending tasks that may start, each claimed, oldest first; while all is frozen, those alone that change nothing. And the last that was looked
  * at, to go on `after` it. What is claimed stays pending for a while: to begin at the front each time would read all of
  * that again.
  */
@@ -46,7 +46,7 @@ export async function claimPending(
     sql`
       SELECT t.id FROM tasks t JOIN hosts h ON h.id = t.host_id
       WHERE t.state = 'pending' AND t.ready = 1 AND t.id > ? AND ${SENDABLE} AND t.deadline_at > UTC_TIMESTAMP(3)
-        AND ${UNLEASED} AND (t.type = 'ping' OR NOT EXISTS (SELECT 1 FROM freeze))
+        AND ${UNLEASED} AND (t.type IN ('ping', 'check_upgrade') OR NOT EXISTS (SELECT 1 FROM freeze))
       ORDER BY t.id LIMIT ?`,
     [after, limit],
   );
