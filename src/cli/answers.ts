@@ -1,4 +1,5 @@
 import type { Limits } from '../lib/limits.ts';
+import type { Schema } from './api/schema.ts';
 
 /** What the dispatcher's functions answer, as far as the command line shows it; see `mega api list`. */
 export type Host = {
@@ -95,6 +96,8 @@ export type Package = {
   signed: boolean;
   createdAt: string;
   createdBy: string;
+  quarantinedAt: string | null;
+  quarantineReason: string | null;
 };
 
 export type JoinToken = {
@@ -120,7 +123,9 @@ export type ApiFunction = {
   name: string;
   help: string;
   callers: string[];
-  input: { properties?: Record<string, unknown>; required?: string[] };
+  effect: string;
+  input: Schema;
+  output: Schema;
 };
 
 export type Me = { login: string; user: string; token: string | null; role: string };

@@ -17,7 +17,7 @@ export const EXIT_HELP = `Exit codes:
  * are regular: `unknown_host`, `bad_argument`, `wrong_version`, ...; `database_unavailable`, ...
  */
 const BAD_INPUT =
-  /^(unknown|bad|wrong)_|^(no_config|fleet_exists|no_runtime|refused|not_signed|below_minimum|downgrade|metadata_expired|name_taken|version_taken|too_large|incomplete|malformed)$/;
+  /^(unknown|bad|wrong)_|^(no_config|fleet_exists|no_runtime|refused|not_signed|below_minimum|downgrade|quarantined|metadata_expired|name_taken|version_taken|too_large|incomplete|malformed)$/;
 const UNAVAILABLE = /_unavailable$|^(no_answer|no_dispatcher|stream_gone)$/;
 
 export function exitCodeOf(error: unknown): number {

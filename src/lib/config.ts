@@ -84,7 +84,7 @@ function caOfEnvironment(): string | undefined {
 }
 
 const FOR_HOSTS = 'mega_client join, or mega host add, makes a home whole again';
-const DEFAULT_PATH = '/etc/mega/mega.json';
+export const DEFAULT_PATH = '/etc/mega/mega.json';
 
 const pathOf = (path: string | undefined) => path ?? process.env.MEGA_CONFIG ?? DEFAULT_PATH;
 
