@@ -55,7 +55,7 @@ describe('a fleet that is watched', () => {
     const job = await order('ping', { on: [there, away], limits: { waves: [1], deadlineMs: 3_600_000 } });
     await using first = screen('job', 'watch', job);
     await first.shows(/wave 2 \[\.+\] 0 of 1 ended/);
-    await first.shows(/waits for one host that is away/);
+    await first.shows(/waits for one host that is away or held/);
     first.types('\x03');
     assert.equal(await first.exitCode, 130, first.text);
     assert.match(first.text, new RegExp(`the job goes on; watch it with: mega job watch ${job}`));
@@ -111,6 +111,14 @@ describe('a fleet that is watched', () => {
       (await operator('job', 'show', job)).out,
       new RegExp(`^Tried again:\n.*\n${dying} +lost in preflight `, 'm'),
     );
+    await operator('job', 'cancel', job);
+  });
+
+  test('a host that is held is named as such while its task waits', async () => {
+    await operator('host', 'hold', there, '--reason', 'it is to be moved');
+    const job = await order('client_upgrade', { to: '1.1.0', on: [there] });
+    const { out } = await operator('job', 'show', job);
+    assert.match(out, new RegExp(`^${there} +pending +\\d+ s ago +nothing, the host is held$`, 'm'));
     await operator('job', 'cancel', job);
   });
 });

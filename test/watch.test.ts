@@ -433,7 +433,7 @@ describe('what is told of a job afterwards', () => {
     const text = storyOf({ job: largeJob(), failed: [], silent, retried: [], acts: [] }, 80);
     assert.match(text, /^h-0 +lost +never +nothing, though it was sent$/m);
     assert.match(text, /^h-1 +lost +3 h ago /m);
-    assert.match(text, new RegExp(`^and more: mega task list --job ${JOB} --silent$`, 'm'));
+    assert.match(text, new RegExp(`^and more: mega task list --limit 10000 --job ${JOB} --silent$`, 'm'));
     assert.doesNotMatch(text, /^h-20 /m);
   });
 

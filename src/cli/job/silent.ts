@@ -11,7 +11,9 @@ export const SILENT_COLUMNS: Column<Task>[] = [
 ];
 
 /** `started 2026-11-24 12:00:03, staging`: each step implies those before it. */
-export function provedOf({ startedAt, acceptedAt, queuedAt, phase, attempts }: Task): string {
+export function provedOf(task: Task): string {
+  const { startedAt, acceptedAt, queuedAt, phase, attempts } = task;
+  if (task.state === 'pending' && task.online) return 'nothing, the host is held';
   if (startedAt !== null) return `started ${instant(startedAt)}${phase === null ? '' : `, ${phase}`}`;
   if (acceptedAt !== null) return `journaled ${instant(acceptedAt)}`;
   if (queuedAt !== null) return `confirmed ${instant(queuedAt)}`;

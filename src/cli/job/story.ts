@@ -4,7 +4,7 @@ import { type Column, pairs, table } from '../table.ts';
 import { clean, instant, moment } from '../text.ts';
 import { toldLimits } from './limit-words.ts';
 import { SILENT_COLUMNS } from './silent.ts';
-import { countsOf } from './states.ts';
+import { countsOf, total } from './states.ts';
 import { labelOf } from './track.ts';
 import { hasEndedIn, wavesOf } from './waves.ts';
 import { errorsOf, heldBy, remedyLines, whatOf } from './words.ts';
@@ -27,7 +27,7 @@ export const MOST_HOSTS = 20;
 
 /** All that is known of a job, in paragraphs. */
 export function storyOf({ job, failed, silent, retried, acts }: Story, width: number): string {
-  const list = `mega task list --job ${job.id}`;
+  const list = `mega task list --limit ${total(job.counts)} --job ${job.id}`;
   const paragraphs = [
     aboutJob(job),
     table(wavesOf(job), WAVE_COLUMNS, width),

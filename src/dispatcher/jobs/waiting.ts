@@ -48,6 +48,6 @@ function told({ what, until }: Waiting, wave: number, counts: WaveCount[]): Wait
 }
 
 function hosts(count: number, until: Date | null): WaitingFor {
-  const text = count === 1 ? 'one host that is away' : `${count} hosts that are away`;
+  const text = count === 1 ? 'one host that is away or held' : `${count} hosts that are away or held`;
   return { what: 'hosts', until, text };
 }

@@ -1,16 +1,19 @@
 import type { Queryable } from '../../lib/conn.ts';
 import { OPEN_STATES, UNANSWERED_STATES } from '../tasks.ts';
+import { SENDABLE } from './due.ts';
 import { sql } from './sql.ts';
 import { COLUMNS, TASKS, type TaskRow, told } from './tasks.ts';
 
 /** A page of a job's tasks, in order of host. */
 type Page = { job: string; after: string; limit: number };
 
-/** Those of which nobody knows how they ended, or when they will, since their hosts do not speak. */
+/** Those of which nobody knows how they ended, or when they will: their hosts do not speak, or may not be asked. */
 export async function silentTasks(db: Queryable, { job, after, limit }: Page): Promise<TaskRow[]> {
   const statement = sql`
     SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND t.retried = 0
-      AND (t.state IN (?) OR (t.state IN (?) AND COALESCE(h.online, 0) = 0)) ORDER BY t.host_id LIMIT ?`;
+      AND (t.state IN (?) OR (t.state IN (?) AND COALESCE(h.online, 0) = 0)
+        OR (t.state = 'pending' AND NOT COALESCE(${SENDABLE}, 0)))
+    ORDER BY t.host_id LIMIT ?`;
   const values = [job, after, [...UNANSWERED_STATES], [...OPEN_STATES], limit];
   return (await db.query<TaskRow>(statement, values)).map(told);
 }
