@@ -16,6 +16,7 @@ import type { Room } from './room.ts';
 import { Runner } from './runner.ts';
 import { Secret } from './secret.ts';
 import type { Shipper } from './shipper.ts';
+import { checkUpgrade } from './tasks/check_upgrade.ts';
 import { clientUpgrade } from './tasks/client_upgrade.ts';
 import { ping } from './tasks/ping.ts';
 import { rotateSecret } from './tasks/rotate_secret.ts';
@@ -75,7 +76,7 @@ export async function startAgent(
   forget(journal, logger);
   const outbox = opened.use(new Outbox(journal, broker, config.host));
   const probes = new Probes(room);
-  const runner = new Runner(room, [ping, clientUpgrade(probes), rotateSecret(secret)]);
+  const runner = new Runner(room, [ping, checkUpgrade, clientUpgrade(probes), rotateSecret(secret)]);
   opened.defer(() => outbox.drain(DRAIN_MS));
   opened.defer(() => runner.stop(STOP_MS));
   const inbox = opened.use(

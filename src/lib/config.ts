@@ -57,6 +57,9 @@ export function keySettings(): { keys: string | undefined; passphraseFile: strin
   return { keys: process.env.MEGA_KEYS, passphraseFile: process.env.MEGA_PASSPHRASE_FILE };
 }
 
+/** `$TERM` says that the terminal only prints. */
+export const terminalIsDumb = () => process.env.TERM === 'dumb';
+
 /** The dispatcher's; `$MEGA_BROKER`, `$MEGA_MANAGEMENT`, `$MEGA_DATABASE` and `$MEGA_CA` win over the file. */
 export function loadDispatcherConfig(path?: string): DispatcherConfig {
   const env = process.env;

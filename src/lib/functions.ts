@@ -48,6 +48,11 @@ export type Functions = {
     args: { id: string };
     answer: { state: string; host: string };
   };
+  /** Asks hosts what client_upgrade with the same arguments would do, and changes nothing: a job whose tasks say it host by host, in the wave in which each would come. "limits" are those that would hold, "earlier" how long the latest upgrades took. */
+  check_upgrade: {
+    args: { to?: string; on: string[]; trial?: { starts?: number; seconds?: number; hangSeconds?: number }; downgrade?: boolean; limits?: { waves?: (number | string)[]; maxConcurrency?: number; maxErrors?: number | string; pauseBetween?: number | "approve"; rate?: number; timeoutMs?: number; deadlineMs?: number; retries?: number; retryAfterMs?: number; window?: string } };
+    answer: { job: string; to: string; limits: { waves?: (number | string)[]; maxConcurrency?: number; maxErrors?: number | string; pauseBetween?: number | "approve"; rate?: number; timeoutMs?: number; deadlineMs?: number; retries?: number; retryAfterMs: number; window?: string } | null; earlier: { hosts: number; medianMs: number } | null };
+  };
   /** A host says that it is there, what it runs, why its owner holds it ("held") if so, and which upgrade it is on trial for; the answer carries the time. */
   client_ping: {
     args: { boot: string; version: string; platform: string; held?: string; trial?: string };
@@ -133,9 +138,9 @@ export type Functions = {
     args: { user?: string; secretSha256?: string };
     answer: { user: string; name: string; login: string; role: "viewer" | "operator" | "admin"; createdAt: string; createdBy: string; expiresAt: string }[];
   };
-  /** What people and scripts changed, and what they were refused, the latest first; pass the last id as "before" for earlier ones. "who" was checked by the broker, "from" is the caller's own word. "outcome" is "ok", the code of an error, or null while it is not known. */
+  /** What people and scripts changed, and what they were refused, the latest first; pass the last id as "before" for earlier ones. "who" was checked by the broker, "from" is the caller's own word. "outcome" is "ok", the code of an error, or null while it is not known. With "job" only what was done with that one, and nothing else is asked for. */
   get_all_audit: {
-    args: { who?: string; fn?: string; host?: string; sinceMs?: number; before?: number; limit?: number };
+    args: { who?: string; fn?: string; host?: string; job?: string; sinceMs?: number; before?: number; limit?: number };
     answer: { id: number; at: string; who: string; role: string; from: Record<string, unknown> | null; fn: string; args: Record<string, unknown> | null; target: string | null; job: string | null; hosts: number | null; outcome: string | null }[];
   };
   /** All functions that the caller may call: name, help, who else may, whether it changes something, and the schemas of its arguments (with defaults) and of its answer. */
@@ -151,7 +156,7 @@ export type Functions = {
   /** The published packages, releases and runtimes, oldest first. */
   get_all_package: {
     args: Record<string, never>;
-    answer: { name: string; kind: "release" | "runtime"; version?: string; sha256: string; size: number; state: string; signed: boolean; createdAt: string; createdBy: string }[];
+    answer: { name: string; kind: "release" | "runtime"; version?: string; sha256: string; size: number; state: string; signed: boolean; createdAt: string; createdBy: string; quarantinedAt: string | null; quarantineReason: string | null }[];
   };
   /** All schedules, each with what became of its latest time. */
   get_all_schedule: {
@@ -163,10 +168,10 @@ export type Functions = {
     args: { after?: string; limit?: number; on?: string[] };
     answer: { id: string; online: boolean; version: string | null; platform: string | null; registeredAt: string; lastSeenAt: string | null; labels: Record<string, string>; cutOffUntil: string | null; cutOffReason: string | null; hold: { by: string; reason: string; until: string | null } | null; ownerHold: string | null }[];
   };
-  /** Tasks of a job in order of host (pass the last host as "after" for the next ones) or, with order "slowest", those that took longest; or the latest of a host, or the latest of all. "states" leaves out a job's others. "events" adds what the hosts said, of at most 200 tasks a call. */
+  /** Tasks of a job in order of host (pass the last host as "after" for the next ones) or, with order "slowest", those that took longest; or the latest of a host, or the latest of all. "states" leaves out a job's others; so does "only": "silent" are those that are lost, expired, undeliverable, or open while their host is away, "retried" those in whose place another try came. "events" adds what the hosts said, of at most 200 tasks a call. */
   get_all_task: {
-    args: { job?: string; host?: string; states?: string[]; order?: "host" | "slowest"; after?: string; limit?: number; events?: boolean };
-    answer: { id: string; job: string; host: string; type: string; args: Record<string, unknown>; state: string; phase: string | null; reason: string | null; attempts: number; late: boolean; wave: number; tries: number; fromVersion: string | null; running: string | null; output: Record<string, unknown> | null; createdAt: string; queuedAt: string | null; acceptedAt: string | null; startedAt: string | null; heardAt: string | null; finishedAt: string | null; events: { seq: number; state: string; phase: string | null; reason: string | null; agentMs: number }[] }[];
+    args: { job?: string; host?: string; states?: string[]; only?: "silent" | "retried"; order?: "host" | "slowest"; after?: string; limit?: number; events?: boolean };
+    answer: { id: string; job: string; host: string; type: string; args: Record<string, unknown>; state: string; phase: string | null; reason: string | null; attempts: number; late: boolean; wave: number; tries: number; fromVersion: string | null; running: string | null; output: Record<string, unknown> | null; createdAt: string; queuedAt: string | null; acceptedAt: string | null; startedAt: string | null; heardAt: string | null; finishedAt: string | null; lastSeenAt: string | null; online: boolean; events: { seq: number; state: string; phase: string | null; reason: string | null; agentMs: number; recordedAt: string }[] }[];
   };
   /** The tokens that machines join with, newest first; never their secrets. */
   get_all_token: {
@@ -188,10 +193,10 @@ export type Functions = {
     args: Record<string, never>;
     answer: { frozen: boolean; reason?: string; by?: string; at?: string };
   };
-  /** One job: how many of its tasks are in each state, wave by wave, what went wrong, and what it waits for; with "waitMs" once it has ended, or after so long. */
+  /** One job: how many of its tasks are in each state, wave by wave, what went wrong, and what it waits for; with "waitMs" once it has ended, or after so long; with "times" also when each wave began and ended. */
   get_job: {
-    args: { id: string; waitMs?: number };
-    answer: { id: string; type: string; args: Record<string, unknown>; target: string; state: string; createdAt: string; createdBy: string; startedAt: string | null; finishedAt: string | null; limits: Record<string, unknown> | null; pausedReason: string | null; counts: Record<string, number>; wave: number; errors: number; forgiven: number; errorKinds: Record<string, number>; waitingFor: { what: "approval" | "pause" | "window" | "frozen" | "hosts"; until: string | null; text: string } | null; waves: { wave: number; hosts: number; counts: Record<string, number> }[] };
+    args: { id: string; waitMs?: number; times?: boolean };
+    answer: { id: string; type: string; args: Record<string, unknown>; target: string; state: string; createdAt: string; createdBy: string; startedAt: string | null; finishedAt: string | null; limits: Record<string, unknown> | null; pausedReason: string | null; counts: Record<string, number>; wave: number; errors: number; forgiven: number; errorKinds: Record<string, number>; waitingFor: { what: "approval" | "pause" | "window" | "frozen" | "hosts"; until: string | null; text: string } | null; waves: { wave: number; hosts: number; counts: Record<string, number>; startedAt?: string | null; finishedAt?: string | null }[] };
   };
   /** Log lines of hosts and their scripts, in order of time: the latest "limit" of them, with "before" those before a line; with "keptFrom" those that the dispatcher kept since then, in order of keeping. An answer may hold fewer than there are. */
   get_logs: {
@@ -221,7 +226,7 @@ export type Functions = {
   /** One task with all that its host said of it. A host may ask for its own. */
   get_task: {
     args: { id: string };
-    answer: { id: string; job: string; host: string; type: string; args: Record<string, unknown>; state: string; phase: string | null; reason: string | null; attempts: number; late: boolean; wave: number; tries: number; fromVersion: string | null; running: string | null; output: Record<string, unknown> | null; createdAt: string; queuedAt: string | null; acceptedAt: string | null; startedAt: string | null; heardAt: string | null; finishedAt: string | null; events: { seq: number; state: string; phase: string | null; reason: string | null; agentMs: number }[] };
+    answer: { id: string; job: string; host: string; type: string; args: Record<string, unknown>; state: string; phase: string | null; reason: string | null; attempts: number; late: boolean; wave: number; tries: number; fromVersion: string | null; running: string | null; output: Record<string, unknown> | null; createdAt: string; queuedAt: string | null; acceptedAt: string | null; startedAt: string | null; heardAt: string | null; finishedAt: string | null; lastSeenAt: string | null; online: boolean; events: { seq: number; state: string; phase: string | null; reason: string | null; agentMs: number; recordedAt: string }[] };
   };
   /** Keeps hosts out: they get no order but a ping until the hold is ended, or "until" a time, or "forMs". Their tasks wait; what has begun goes on. */
   hold_server: {
@@ -267,6 +272,16 @@ export type Functions = {
   put_metadata: {
     args: { roots?: string[]; targets?: string; replaces: number };
     answer: { root: number; targets: number };
+  };
+  /** Stops a version for the whole fleet: its jobs pause ("paused" names them), no order to it leaves any more, and new ones are refused, until release_package. Of one that is in quarantine already the answer is its reason. */
+  quarantine_package: {
+    args: { name: string; reason: string };
+    answer: { name: string; reason: string; paused: string[] };
+  };
+  /** Ends the quarantine of a version; who went back from it is counted anew. The jobs that "paused" names stay paused until they are resumed. "released" is false when it was not in quarantine. */
+  release_package: {
+    args: { name: string };
+    answer: { name: string; released: boolean; paused: string[] };
   };
   /** Lets a host that flooded and was cut off connect again at once; "released" is false when it is not cut off. */
   release_server: {

@@ -6,6 +6,7 @@ import { alertFunctions } from './alerts.ts';
 import { apiTokenFunctions } from './api-tokens.ts';
 import { auditFunctions } from './audit.ts';
 import { callerOf, type Sender } from './callers.ts';
+import { check_upgrade } from './check_upgrade.ts';
 import { client_ping } from './client_ping.ts';
 import { described, description } from './described.ts';
 import { doctor } from './doctor.ts';
@@ -19,6 +20,7 @@ import { jobFunctions } from './jobs.ts';
 import { logFunctions } from './logs.ts';
 import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
+import { quarantineFunctions } from './quarantine.ts';
 import { scheduleFunctions } from './schedules.ts';
 import { secretFunctions } from './secrets.ts';
 import { taskFunctions } from './tasks.ts';
@@ -38,6 +40,7 @@ const get_all_funcs = fn({
 });
 
 const all: Fn[] = [
+  check_upgrade,
   client_ping,
   doctor,
   get_all_funcs,
@@ -50,6 +53,7 @@ const all: Fn[] = [
   ...logFunctions,
   ...metadataFunctions,
   ...packageFunctions,
+  ...quarantineFunctions,
   ...scheduleFunctions(() => functions),
   ...secretFunctions,
   ...taskFunctions,
