@@ -41,21 +41,35 @@ type Pair = {
   bare: () => Promise<unknown>;
   count: number;
 };
+type Measure = { unit: string; ms(work: () => Promise<unknown>): Promise<number> };
 
-/** In turns, so that whatever else the machine does troubles both; us each. */
-async function compare(stage: Stage, { name, peer, ours, bare, count }: Pair): Promise<Figure> {
+/** Of this process, in which both run. */
+const CPU: Measure = {
+  unit: 'us of CPU each',
+  ms: async (work) => {
+    const before = process.cpuUsage();
+    await work();
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / US;
+  },
+};
+const WALL: Measure = { unit: 'us each', ms: timed };
+
+/** In turns, so that whatever else the machine does troubles both. */
+async function compare(stage: Stage, { unit, ms }: Measure, pair: Pair): Promise<Figure> {
+  const { name, peer, ours, bare, count } = pair;
   const [mine, theirs]: [number[], number[]] = [[], []];
   for (let i = 0; i < (stage.quick ? QUICK_ROUNDS : ROUNDS) + 1; i++) {
     stage.signal.throwIfAborted();
-    theirs.push(await timed(bare));
-    mine.push(await timed(ours));
+    theirs.push(await ms(bare));
+    mine.push(await ms(ours));
   }
   for (const warmup of [mine, theirs]) warmup.shift();
   const each = (all: number[]) => (median(all) * US) / count;
-  const ratios = mine.map((ms, i) => (ms / theirs[i]!).toFixed(2)).sort();
+  const ratios = mine.map((one, i) => one / theirs[i]!).sort((a, b) => a - b);
   stage.log(`${name}: ${each(mine).toFixed(1)} us, ${peer} ${each(theirs).toFixed(1)} us`);
-  const note = `ratios of the rounds: ${ratios.join(', ')}`;
-  return { name, value: each(mine), unit: 'us each', ceiling: { name: peer, value: each(theirs) }, note };
+  const note = `ratios of the rounds: ${ratios.map((one) => one.toFixed(2)).join(', ')}`;
+  return { name, value: each(mine), unit, ceiling: { name: peer, value: each(theirs) }, note };
 }
 
 const times = async (count: number, work: (i: number) => Promise<unknown>) => {
@@ -81,7 +95,7 @@ type Pool = ReturnType<typeof createPool>;
 function queries(stage: Stage, db: Conn, pool: Pool): Promise<Figure> {
   const count = stage.quick ? 500 : 3_000;
   const sql = 'SELECT ? AS id, ? AS text';
-  return compare(stage, {
+  return compare(stage, CPU, {
     name: 'conn: a small query',
     peer: 'bare mysql2',
     count,
@@ -97,7 +111,7 @@ function inserts(stage: Stage, db: Conn, pool: Pool): Promise<Figure> {
   const lists = rows.map(({ id, text }) => [id, text, at]);
   const empty = () => pool.query('TRUNCATE TABLE rows_in');
   const chunk = 10_000;
-  return compare(stage, {
+  return compare(stage, CPU, {
     name: 'conn: a row of a bulk insert',
     peer: 'bare mysql2',
     count,
@@ -121,7 +135,7 @@ function streams(stage: Stage, db: Conn, pool: Pool): Promise<Figure> {
     for await (const _ of rows) seen++;
     if (seen !== count) throw new Error(`${seen} rows, not ${count}`);
   };
-  return compare(stage, {
+  return compare(stage, CPU, {
     name: 'conn: a row of a stream',
     peer: 'bare mysql2',
     count,
@@ -144,7 +158,7 @@ async function ofLogs(stage: Stage): Promise<Figure[]> {
     for (let i = 0; i < count; i++) log.info({ host: 'db-01', rows: i, ...more }, 'a line of some length');
   };
   const pair = (name: string, more: object) =>
-    compare(stage, {
+    compare(stage, CPU, {
       ...{ name, peer: 'bare pino', count },
       ours: () => write(ours, more),
       bare: () => write(bare, more),
@@ -163,7 +177,7 @@ async function ofSender(stage: Stage, servers: Servers, world: World): Promise<F
   try {
     const ask = await bareCaller(connection);
     await world.call('whoami');
-    return await compare(stage, {
+    return await compare(stage, WALL, {
       name: 'sender: a call of `whoami`',
       peer: 'bare amqplib round trip',
       count,

@@ -1,20 +1,25 @@
-import { MegaError, UnavailableError } from '../errors.ts';
 import type { Connection, ResultSetHeader } from './driver.ts';
 import { insertRows } from './insert.ts';
 import { placed } from './placeholders.ts';
 import { type Place, send } from './send.ts';
-import { streamRows } from './stream.ts';
+import { type Loan, streamRows } from './stream.ts';
 import type { Params, Queryable, Reader } from './types.ts';
 
 /** Each statement on a connection of its own. */
 export function direct(place: Place): Reader & Pick<Queryable, 'run'> {
+  // The connection is lent for as long as a loop goes on; one that is left early has rows to come, and ends.
+  const loan: Loan = {
+    take: () => place.lender.take(),
+    giveBack: (connection, whole) => place.lender.giveBack(connection, !whole),
+  };
   const once = <T>(work: (db: Queryable) => Promise<T>) =>
     place.lender.lend((connection) => work(queryable(place, connection)));
   return {
     query: (sql, params) => once((db) => db.query(sql, params)),
     one: (sql, params) => once((db) => db.one(sql, params)),
     run: (sql, params) => once((db) => db.run(sql, params)),
-    stream: <T extends object>(sql: string, params?: Params) => streamAlone<T>(place, sql, params),
+    stream: <T extends object>(sql: string, params?: Params) =>
+      streamRows<T>(place, loan, placed(sql, params)),
   };
 }
 
@@ -35,24 +40,9 @@ export function queryable(place: Place, on: Connection): Queryable {
         Number((await limit())[0]?.bytes),
       );
     },
-    stream: <T extends object>(sql: string, params?: Params) => streamRows<T>(place, on, placed(sql, params)),
+    stream: <T extends object>(sql: string, params?: Params) =>
+      streamRows<T>(place, { take: async () => on, giveBack: () => undefined }, placed(sql, params)),
   };
 }
 
 const touched = (answer: unknown) => (answer as ResultSetHeader).affectedRows;
-
-/** The connection is lent for as long as the loop goes on; one that is left early has rows to come, and ends. */
-async function* streamAlone<T extends object>(place: Place, sql: string, params?: Params): AsyncGenerator<T> {
-  const statement = placed(sql, params);
-  const connection = await place.lender.take();
-  let whole = false;
-  try {
-    yield* streamRows<T>(place, connection, statement);
-    whole = true;
-  } catch (error) {
-    whole = error instanceof MegaError && !(error instanceof UnavailableError);
-    throw error;
-  } finally {
-    place.lender.giveBack(connection, !whole);
-  }
-}
