@@ -57,6 +57,7 @@ export class SimulatedHost implements AsyncDisposable {
       ...{ broker, journal, logger, call: caller(broker), trust: trusting(options.orderKey) },
       clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
       restart: () => undefined,
+      scriptsRunning: () => 0,
     };
     opened.use(new Outbox(journal, broker, options.id));
     const runner = new Runner(room, [ping, noop(options.onRun)]);
@@ -106,5 +107,6 @@ function configOf({ id, amqpPort, ca, heartbeatMs }: HostOptions): Room['config'
     },
     ...{ heartbeatMs, reconnectMs: 5_000, arbitrationMs: 60_000 },
     ...{ allowPlain: false, ca, maxDownloadBytesPerSecond: 0, logLevel: 'silent' },
+    ...{ scripts: '../scripts', scriptLanes: 4, scriptWaitMs: 600_000, allowShellText: false },
   };
 }

@@ -7,6 +7,7 @@ import { identity } from './identity.ts';
 import { check } from './messages.ts';
 import { USER_NAME } from './people.ts';
 import { readCa, refusePlain } from './secure.ts';
+import { DOWNLOAD_RATE, scriptSettings } from './settings.ts';
 import { keyFromBase64 } from './trust/keys.ts';
 
 /**
@@ -22,11 +23,6 @@ const mysqlUrl = z.url({
   protocol: /^(mysql|mariadb)$/,
   error: 'a database URL: mysql://user:password@host:3306/mega',
 });
-
-/** Less than the least would take longer than a task may last for a package of any size. */
-const bytesPerSecond = z
-  .int()
-  .refine((rate) => rate === 0 || rate >= 1024, 'bytes per second, 1024 or more; 0 is without a limit');
 
 /** See secure.ts. In a file `ca` is a path, relative to that file; once loaded it is the certificates themselves. */
 const security = { ca: z.string().min(1).optional(), allowPlain: z.boolean().default(false) };
@@ -91,7 +87,7 @@ const dispatcherConfig = z
      */
     maxDownloads: z.int().min(1).max(100_000).default(500),
     /** What each of them may read; 0 is without a limit. */
-    maxDownloadBytesPerSecond: bytesPerSecond.default(0),
+    maxDownloadBytesPerSecond: DOWNLOAD_RATE.default(0),
     /** For how long a host that is not heard of keeps its place among them. */
     downloadLeaseMs: z.int().min(500).max(600_000).default(60_000),
     /** A package's stream goes when nobody asked for it for so long; it is made again on request. */
@@ -130,7 +126,8 @@ const agentFile = z.object({
   /** How long the previous release waits for the dispatcher before it says: no verdict. */
   arbitrationMs: z.int().min(500).default(60_000),
   /** What this host reads of a package at most; 0 leaves it to the dispatcher. */
-  maxDownloadBytesPerSecond: bytesPerSecond.default(0),
+  maxDownloadBytesPerSecond: DOWNLOAD_RATE.default(0),
+  ...scriptSettings,
   logLevel: z.string().default('info'),
 });
 export type AgentConfig = Readonly<z.infer<typeof agentFile> & { host: string; home: Home }>;

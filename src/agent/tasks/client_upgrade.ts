@@ -12,6 +12,7 @@ import { nextStep } from '../upgrade/plan.ts';
 import { preflight } from '../upgrade/preflight.ts';
 import { Refusal } from '../upgrade/refusal.ts';
 import { missingRuntime } from '../upgrade/runtime.ts';
+import { scriptsEnded } from '../upgrade/scripts.ts';
 import { requireSigned } from '../upgrade/signed.ts';
 import { discard, type Files, stage, switchOver, tidy } from '../upgrade/stage.ts';
 import { closeTrial, forgetFailedTrial, readFailedTrial, readTrial } from '../upgrade/trial.ts';
@@ -85,6 +86,7 @@ class Upgrade {
     const { room, signal } = this.#run;
     preflight(room, this.#args);
     await requireSigned(room, this.#args, signal);
+    await scriptsEnded(room, (reason) => this.#say('preflight', reason), signal);
     await runHooks(room.home, signal);
   }
 
