@@ -2,6 +2,10 @@ import type { Command } from 'commander';
 import type { Host, Task } from './answers.ts';
 import { EXIT } from './exit.ts';
 import { type AddOptions, addHostHere } from './host/add.ts';
+import { addConfig } from './host/config.ts';
+import { addFacts } from './host/facts.ts';
+import { addLogs } from './host/logs.ts';
+import { addRestart } from './host/restart.ts';
 import { addRotate } from './host/rotate.ts';
 import { allHosts, withSender } from './session.ts';
 import { type Column, pairs, printJson, table, widthOf } from './table.ts';
@@ -17,6 +21,7 @@ export function addHost(program: Command, room: Room): void {
   addShow(host, room);
   addAdd(host, room);
   addRotate(host, room);
+  for (const add of [addFacts, addRestart, addLogs, addConfig]) add(host, room);
 
   const remove = host
     .command('remove <host>')

@@ -11,6 +11,7 @@ import { addKeys } from './keys.ts';
 import { addPackage } from './package.ts';
 import { addPing } from './ping.ts';
 import { ownVersion } from './root.ts';
+import { addRun } from './run.ts';
 import { addSetup } from './setup.ts';
 import { addTask } from './task.ts';
 import { clean } from './text.ts';
@@ -51,7 +52,7 @@ export function createProgram(room: Room): Command {
 }
 
 const COMMANDS = [
-  ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask],
+  ...[addUpgrade, addRun, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask],
   ...[addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
 ];
 

@@ -4,6 +4,7 @@ import type { Task } from './answers.ts';
 import { EXIT } from './exit.ts';
 import { tasksOf, withSender } from './session.ts';
 import { type Column, pairs, printJson, table, widthOf } from './table.ts';
+import { addStart } from './task/start.ts';
 import { ago, clean, clock, moment } from './text.ts';
 import { act, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
@@ -13,6 +14,7 @@ export function addTask(program: Command, room: Room): void {
   example(task, 'mega task list --host db-01');
   addList(task, room);
   addShow(task, room);
+  addStart(task, room);
 
   const cancel = task
     .command('cancel <id>')

@@ -1,4 +1,5 @@
 import { InputError } from '../lib/errors.ts';
+import type { Limits } from '../lib/limits.ts';
 import type { Trial, UpgradeArgs } from '../lib/messages.ts';
 import { compareVersions, uuidv7 } from '../lib/utils.ts';
 import type { Context } from './context.ts';
@@ -121,35 +122,34 @@ function wantedRelease(published: PackageRow[], uploaded: PackageRow[], version?
 }
 
 export async function startPing(context: Context, on: string[], asked: Asked): Promise<string> {
-  return startAlike(context, 'ping', on, asked, PING_TIMEOUT_MS, PING_TIMEOUT_MS);
+  const times = { timeoutMs: PING_TIMEOUT_MS, deadlineMs: PING_TIMEOUT_MS };
+  return startAlike(context, { type: 'ping', args: {}, on, ...times }, asked);
 }
 
 /** Hosts make a new secret, those that are away when they come back. */
 export async function startRotation(context: Context, on: string[], asked: Asked): Promise<string> {
-  return startAlike(context, 'rotate_secret', on, asked, ROTATION_TIMEOUT_MS);
+  return startAlike(context, { type: 'rotate_secret', args: {}, on, timeoutMs: ROTATION_TIMEOUT_MS }, asked);
 }
 
-/** A job whose tasks have no arguments. */
-async function startAlike(
-  context: Context,
-  type: string,
-  on: string[],
-  asked: Asked,
-  timeoutMs: number,
-  deadlineMs = context.config.taskDeadlineMs,
-): Promise<string> {
+export type AlikeJob = {
+  type: string;
+  args: object;
+  on: string[];
+  limits?: Limits | undefined;
+  timeoutMs: number;
+  deadlineMs?: number;
+};
+
+/** A job whose tasks all have the same arguments. */
+export async function startAlike(context: Context, job: AlikeJob, asked: Asked): Promise<string> {
+  const { type, args, on, limits } = job;
   const hosts = selectHosts(await allHosts(context.db), on);
-  const tasks = hosts.map((host): NewTask => {
-    return {
-      id: uuidv7(),
-      host: host.id,
-      args: {},
-      state: 'pending',
-      reason: null,
-      fromVersion: host.version,
-    };
+  const tasks = hosts.map(({ id: host, version: fromVersion }): NewTask => {
+    return { id: uuidv7(), host, args, state: 'pending', reason: null, fromVersion };
   });
-  return start(context, { type, args: {}, tasks, timeoutMs, deadlineMs }, on, asked);
+  const timeoutMs = limits?.timeoutMs ?? job.timeoutMs;
+  const deadlineMs = limits?.deadlineMs ?? job.deadlineMs ?? context.config.taskDeadlineMs;
+  return start(context, { type, args, tasks, timeoutMs, deadlineMs }, on, asked);
 }
 
 type Plan = { type: string; args: object; tasks: NewTask[]; timeoutMs: number; deadlineMs?: number };

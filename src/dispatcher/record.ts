@@ -2,6 +2,7 @@ import type { Queryable } from '../lib/conn.ts';
 import type { Answer, Event, Parked, Progress, Result } from '../lib/messages.ts';
 import type { Context } from './context.ts';
 import { parkBody } from './park.ts';
+import { setFacts } from './store/facts.ts';
 import { finishJobs, reopenJobs } from './store/jobs.ts';
 import { addEvents, applyChanges, type LockedTask, lockTasks, type TaskChange } from './store/tasks.ts';
 import { advance } from './tasks.ts';
@@ -46,9 +47,22 @@ async function recordTasks(db: Queryable, about: (Progress | Result)[]): Promise
   // A statement takes each task once: first all first changes, then all second ones.
   for (const round of changes) await applyChanges(db, round);
   const all = changes.flat();
+  await rememberFacts(db, all, rows);
   const late = all.filter((one) => one.late).map((one) => rows.get(one.id)!.job);
   if (late.length > 0) await reopenJobs(db, late);
   return [...ended];
+}
+
+/** What hosts have answered of themselves is kept with them. */
+async function rememberFacts(
+  db: Queryable,
+  changes: TaskChange[],
+  rows: ReadonlyMap<string, LockedTask>,
+): Promise<void> {
+  for (const { id, result } of changes) {
+    const { type, host } = rows.get(id)!;
+    if (type === 'facts' && result?.state === 'succeeded') await setFacts(db, host, result.output ?? {});
+  }
 }
 
 function changesOf(row: LockedTask, said: (Progress | Result)[]): TaskChange[] {

@@ -10,6 +10,8 @@ export type FollowOptions = {
   signal: AbortSignal;
   /** Without: only the job itself, as soon as it has ended. */
   tasks: boolean;
+  /** How long the dispatcher may wait for the end before it answers. */
+  lookMs?: number;
   /** Told once for each time that the dispatcher or the broker falls silent. */
   onTrouble?: (text: string) => void;
 };
@@ -29,12 +31,12 @@ export const hasEnded = (state: string) => !OPEN_STATES.has(state);
 
 /** Looks at a job again and again; the last snapshot is the one in which it has ended. */
 export async function* follow(call: Call, id: string, options: FollowOptions): AsyncGenerator<Snapshot> {
-  const { signal, tasks, onTrouble } = options;
+  const { signal, tasks, lookMs = tasks ? LOOK_MS : WAIT_MS, onTrouble } = options;
   let silentSince: number | undefined;
   for (;;) {
     let seen: Snapshot | undefined;
     try {
-      seen = await unlessAborted(look(call, id, tasks), signal);
+      seen = await unlessAborted(look(call, id, tasks, lookMs), signal);
       silentSince = undefined;
     } catch (error) {
       if (!isUnavailable(error)) throw error;
@@ -50,8 +52,7 @@ export async function* follow(call: Call, id: string, options: FollowOptions): A
 }
 
 /** The job first: when it has ended, what its tasks say afterwards is final. */
-async function look(call: Call, id: string, tasks: boolean): Promise<Snapshot> {
-  const waitMs = tasks ? LOOK_MS : WAIT_MS;
+async function look(call: Call, id: string, tasks: boolean, waitMs: number): Promise<Snapshot> {
   const job = await call<JobWithCounts>('get_job', { id, waitMs }, { timeoutMs: waitMs + ANSWER_MS });
   return { job, tasks: tasks ? await tasksOf(call, id, MOST_HOSTS, { events: true }) : [] };
 }

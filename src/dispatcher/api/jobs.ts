@@ -5,6 +5,7 @@ import { startPing, startUpgrade } from '../jobs.ts';
 import { countStates, getJob, type JobRow, listJobs } from '../store/jobs.ts';
 import { listTasks } from '../store/tasks.ts';
 import { AGENT, fn, OPERATOR, VIEWER } from './function.ts';
+import { listed, shownArgs } from './shown.ts';
 
 /** Less than a call may last. */
 const MAX_WAIT_MS = 5_000;
@@ -23,6 +24,7 @@ const job = z.object({
 
 const told = (row: JobRow) => ({
   ...row,
+  args: shownArgs(row.args),
   createdAt: row.createdAt.toISOString(),
   finishedAt: row.finishedAt?.toISOString() ?? null,
 });
@@ -89,6 +91,7 @@ export const jobFunctions = [
     effect: 'reads',
     input: z.object({ limit: z.int().min(1).max(1000).default(20) }),
     output: z.array(job),
-    handler: async (room, { limit }) => (await listJobs(room.db, limit)).map(told),
+    handler: async (room, { limit }) =>
+      (await listJobs(room.db, limit)).map(told).map((one) => ({ ...one, args: listed(one.args) })),
   }),
 ];

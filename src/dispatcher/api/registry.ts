@@ -6,6 +6,7 @@ import { apiTokenFunctions } from './api-tokens.ts';
 import { auditFunctions } from './audit.ts';
 import { callerOf, type Sender } from './callers.ts';
 import { client_ping } from './client_ping.ts';
+import { commandFunctions } from './commands.ts';
 import { doctor } from './doctor.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
 import { hostFunctions } from './hosts.ts';
@@ -42,6 +43,7 @@ const all: Fn[] = [
   doctor,
   get_all_funcs,
   ...jobFunctions,
+  ...commandFunctions,
   ...hostFunctions,
   ...metadataFunctions,
   ...packageFunctions,
