@@ -47,16 +47,21 @@ export function killMarked(task: string): number {
 }
 
 function markedBy(task: string): number[] {
-  const mark = `${MARK}=${task}`;
-  return readdirSync('/proc')
+  return having('environ', `${MARK}=${task}`).filter((pid) => startOf(pid) !== undefined);
+}
+
+/** Whether a process runs that was given this word. */
+export const runsWith = (word: string) => having('cmdline', word).length > 0;
+
+function having(file: 'environ' | 'cmdline', word: string): number[] {
+  const others = readdirSync('/proc')
     .map(Number)
-    .filter((pid) => pid > 0 && pid !== process.pid)
-    .filter((pid) => {
-      try {
-        const marked = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
-        return marked && startOf(pid) !== undefined;
-      } catch {
-        return false; // gone meanwhile, or another user's and so none of ours
-      }
-    });
+    .filter((pid) => pid > 0 && pid !== process.pid);
+  return others.filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0').includes(word);
+    } catch {
+      return false; // gone meanwhile, or another user's and so none of ours
+    }
+  });
 }

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { codeOf } from '../../lib/errors.ts';
 import { readIfThere } from '../../lib/files.ts';
 import { sleep } from '../../lib/utils.ts';
-import { killMarked, lives, type ProcessId, signal } from '../keeper/process-id.ts';
+import { killMarked, lives, type ProcessId, runsWith, signal } from '../keeper/process-id.ts';
 import type { End, RunFolder } from '../keeper/run-folder.ts';
 
 const LOOK_MS = 100;
-/** For so long a keeper may take to come. */
+/** For so long a keeper that runs may take to say so. */
 const COMING_MS = 10_000;
 /** More than a keeper takes to end what it keeps, besides the time that it gives to that. */
 const ENDING_MS = 10_000;
@@ -39,8 +39,10 @@ export async function follow(folder: RunFolder, following: Following): Promise<O
       stoppedAt ??= stop(folder, keeper, codeOf(following.signal.reason));
       if (performance.now() - stoppedAt > following.graceMs + ENDING_MS) killAll(keeper, following.task);
     }
-    const isLate = performance.now() - began > COMING_MS;
-    if (keeper === undefined && isLate && folder.claim(null)) return { gone: notBegun(folder) };
+    if (keeper === undefined) {
+      const isComing = runsWith(folder.path) && performance.now() - began < COMING_MS;
+      if (!isComing && folder.claim(null)) return { gone: notBegun(folder) };
+    }
     await Promise.race([
       sleep(LOOK_MS),
       stoppedAt === undefined ? aborted(following.signal) : sleep(LOOK_MS),

@@ -109,7 +109,7 @@ function limited(
   const limits = ['ulimit -c 0'];
   if (memoryBytes !== undefined) limits.push(`ulimit -d ${Math.floor(memoryBytes / 1024)}`);
   if (cpuSeconds !== undefined) {
-    limits.push(`ulimit -H -t ${cpuSeconds + CPU_GRACE_SECONDS}`, `ulimit -S -t ${cpuSeconds}`);
+    limits.push(`ulimit -S -t ${cpuSeconds}`, `ulimit -H -t ${cpuSeconds + CPU_GRACE_SECONDS}`);
   }
   return ['/bin/sh', '-c', `${limits.join(' && ')} && exec "$@"`, 'sh', ...command];
 }
