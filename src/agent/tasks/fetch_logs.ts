@@ -2,8 +2,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, MegaError, withoutSecrets } from '../../lib/errors.ts';
 import type { Home } from '../../lib/home.ts';
-import { check } from '../../lib/messages.ts';
 import { type FetchLogs, fetchLogs } from '../../lib/orders.ts';
+import { argsOf } from './args.ts';
 import type { TaskType } from './task.ts';
 
 /** Of so much of a log's end the lines are looked for that hold a text. */
@@ -15,7 +15,7 @@ export const fetchLogsTask: TaskType = {
   lane: 'control',
   onCrash: 'again',
   run: async ({ room, entry }) => {
-    const asked = check(fetchLogs, entry.order.args);
+    const asked = argsOf(fetchLogs, entry.order.args);
     const path = pathOf(room.home, asked.file);
     return { state: 'succeeded', output: { file: path, ...(await endOf(path, asked)) } };
   },

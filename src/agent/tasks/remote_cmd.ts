@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { codeOf, describe } from '../../lib/errors.ts';
-import { check } from '../../lib/messages.ts';
 import { type RemoteCmd, remoteCmd, type ScriptOutput } from '../../lib/orders.ts';
 import { formatDuration } from '../../lib/utils.ts';
 import { faultPoint } from '../fault.ts';
@@ -11,8 +10,8 @@ import { follow, type Outcome } from '../script/follow.ts';
 import { outputOf } from '../script/output.ts';
 import { labelOf, makeWork, planScript } from '../script/plan.ts';
 import { sweepRuns } from '../script/sweep.ts';
-import { Refusal } from '../upgrade/refusal.ts';
-import type { End, Run, TaskType } from './task.ts';
+import { argsOf } from './args.ts';
+import type { Run, TaskType } from './task.ts';
 
 const MAX_LAST_LINE = 200;
 
@@ -31,12 +30,9 @@ export const remoteCmdTask: TaskType = {
   run: async (run) => {
     const { room, entry } = run;
     const { task } = entry.order;
-    const asked = check(remoteCmd, entry.order.args);
+    const asked = argsOf(remoteCmd, entry.order.args);
     const folder = new RunFolder(join(room.home.scriptRuns, task));
-    if (entry.facts.begun !== true) {
-      const refused = await begin(run, asked, folder);
-      if (refused) return refused;
-    }
+    if (entry.facts.begun !== true) await begin(run, asked, folder);
     const following = { task, graceMs: asked.graceMs, signal: run.signal };
     noteCancelling(run);
     const outcome = await follow(folder, following);
@@ -46,29 +42,19 @@ export const remoteCmdTask: TaskType = {
   tidy: ({ room }) => sweepRuns(room),
 };
 
-/** What stands in the way of it, if so; nothing was begun then. */
-async function begin(
-  { room, entry, signal }: Run,
-  asked: RemoteCmd,
-  folder: RunFolder,
-): Promise<End | undefined> {
+/** Errors: a Refusal, and then nothing was begun. */
+async function begin({ room, entry, signal }: Run, asked: RemoteCmd, folder: RunFolder): Promise<void> {
   const { task } = entry.order;
-  try {
-    const plan = await planScript(room, entry.order, asked);
-    signal.throwIfAborted();
-    makeWork(room, plan);
-    folder.prepare(plan, asked.stdin);
-  } catch (error) {
-    if (error instanceof Refusal) return { state: 'rejected', reason: describe(error) };
-    throw error;
-  }
+  const plan = await planScript(room, entry.order, asked);
+  signal.throwIfAborted();
+  makeWork(room, plan);
+  folder.prepare(plan, asked.stdin);
   faultPoint(room.home, 'script:prepared');
   room.journal.remember(task, { begun: true });
   faultPoint(room.home, 'script:noted');
   launchKeeper(folder);
   faultPoint(room.home, 'script:launched');
   room.logger.info({ task, script: labelOf(asked), run: folder.path }, 'a script was begun');
-  return undefined;
 }
 
 /** Who ended a script is not to be forgotten over our own end. */

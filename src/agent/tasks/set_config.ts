@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
-import { codeOf, describe } from '../../lib/errors.ts';
+import { codeOf } from '../../lib/errors.ts';
 import { writeDurably } from '../../lib/files.ts';
 import { parse } from '../../lib/identity.ts';
-import { check } from '../../lib/messages.ts';
 import { type Settings, settings } from '../../lib/orders.ts';
 import type { Room } from '../room.ts';
 import { Refusal } from '../upgrade/refusal.ts';
+import { argsOf } from './args.ts';
 import type { TaskType } from './task.ts';
 
 /**
@@ -18,28 +18,15 @@ export const setConfig: TaskType = {
   onCrash: 'resume',
   run: async ({ room, entry }) => {
     const { task, args } = entry.order;
+    const wanted = argsOf(settings, args);
     const { before } = entry.facts;
-    if (before !== undefined && before !== room.boot) return inEffect(room, check(settings, args));
-    try {
-      write(room, settable(args));
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      return { state: 'rejected', reason: describe(error) };
-    }
+    if (before !== undefined && before !== room.boot) return inEffect(room, wanted);
+    write(room, wanted);
     room.journal.remember(task, { before: room.boot });
     room.restart();
     return 'restarting';
   },
 };
-
-/** The dispatcher has looked at it as well, but what is never to be set from outside is for the host to refuse. */
-function settable(args: object): Settings {
-  try {
-    return check(settings, args);
-  } catch (error) {
-    throw new Refusal('not_settable', `not to be set from outside: ${describe(error)}`);
-  }
-}
 
 function write({ home }: Room, wanted: Settings): void {
   const path = home.config;
