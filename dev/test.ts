@@ -51,6 +51,7 @@ async function runTests(files: string[]): Promise<number> {
   const environment = {
     MEGA_TEST_RABBITMQ: servers.rabbitmq.managementUrl,
     MEGA_TEST_MYSQL: servers.mariadb.url,
+    NODE_COMPILE_CACHE: join(root, '.mega/compiled'),
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --disable-warning=ExperimentalWarning`.trim(),
   };
   const flags = ['--test', `--test-concurrency=${testConcurrency}`, `--test-timeout=${testTimeoutMs}`];

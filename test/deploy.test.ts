@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -103,3 +104,20 @@ async function ask<T = unknown>(path: string, method = 'GET', body?: object): Pr
   const text = await response.text();
   return (text ? JSON.parse(text) : undefined) as T;
 }
+
+const without = spawnSync('systemd-analyze', ['--version']).error && 'systemd-analyze is not installed';
+test('systemd knows every setting of deploy/mega_dispatcher.service', { skip: without }, () => {
+  const files = mkdtempSync(join(tmpdir(), 'mega unit '));
+  after(() => rmSync(files, { recursive: true }));
+  const unit = join(files, 'mega_dispatcher.service');
+  const text = readFileSync(join(root, 'deploy/mega_dispatcher.service'), 'utf8');
+  const verify = (changed: string) => {
+    writeFileSync(unit, changed.replace('/opt/mega/bin/mega', '/bin/true').replace('User=mega', 'User=root'));
+    return spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' }).stderr;
+  };
+  assert.doesNotMatch(verify(text), /mega_dispatcher/);
+  assert.match(
+    verify(text.replace('NoNewPrivileges', 'NoPrivilegesAnew')),
+    /Unknown key.* 'NoPrivilegesAnew'/,
+  );
+});

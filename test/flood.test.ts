@@ -14,6 +14,7 @@ import { loadAgentConfig } from '../src/lib/config.ts';
 import { QUEUE } from '../src/lib/topology.ts';
 import { uuidv7 } from '../src/lib/utils.ts';
 import type { Flood } from './support/flooder.ts';
+import { onlyLong } from './support/long.ts';
 import { ended, type JobView, useWorld } from './support/world.ts';
 
 /** A host's login in the hands of an attacker, who floods with it until disposed of. */
@@ -113,7 +114,8 @@ describe('a host that floods', { timeout: 280_000 }, () => {
     ],
   ];
   for (const [i, [what, reason, flood]] of floods.entries()) {
-    test(`${what} is cut off by itself, and others are answered meanwhile`, async (t) => {
+    const short = i < 2 ? {} : onlyLong;
+    test(`${what} is cut off by itself, and others are answered meanwhile`, short, async (t) => {
       const bad = await world().addHost(`${world().name}-bad-${i}`, '1.0.0');
       await using flooder = new Flooder(bad, flood(bad.id));
       await until('the flood to begin', () => flooder.published > 0);

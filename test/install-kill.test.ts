@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { scratch } from './support/cli.ts';
 import { fakeInstaller, Machine, token } from './support/install.ts';
+import { isLong } from './support/long.ts';
 
 const folder = scratch();
 let installer: string;
@@ -48,8 +49,8 @@ async function killed(machine: Machine, due: number, args: string[]): Promise<bo
   return fs.existsSync(join(count, 'shot'));
 }
 
-/** Each third of them in `npm test`, another third before than after; all of them with `MEGA_TEST_LONG=1`. */
-const step = process.env.MEGA_TEST_LONG ? 1 : 3;
+/** Each sixth of them in `npm test`, others before than after; all of them in the long form. */
+const step = isLong ? 1 : 6;
 
 for (const [first, when] of [
   [1, 'before'],

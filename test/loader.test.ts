@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ended, healthy, kill, LoaderHome, lives, type Shell, shells, trialLine } from './support/loader.ts';
+import { onlyLong } from './support/long.ts';
 
 const task = '0198c0de-0000-7000-8000-000000000001';
 
 for (const shell of shells)
   describe(`the loader under ${shell.name}`, {
     concurrency: 24,
-    skip: shell.missing && `${shell.name} is not installed`,
+    skip: shell.missing ? `${shell.name} is not installed` : shell.name === 'bash' && onlyLong.skip,
     timeout: 240_000,
   }, () => {
     provesAndKeeps(shell);

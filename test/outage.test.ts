@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { until } from '../dev/world/until.ts';
+import { onlyLong } from './support/long.ts';
 import { Fleet } from './support/outage.ts';
 import { withoutOwnServers } from './support/own.ts';
 
@@ -18,7 +19,7 @@ describe('a fleet in the middle of an upgrade', { timeout: 280_000, skip: withou
   });
   after(() => fleet?.[Symbol.asyncDispose]());
 
-  test('goes on after RabbitMQ was stopped in order and started again', async () => {
+  test('goes on after RabbitMQ was stopped in order and started again', onlyLong, async () => {
     const job = await fleet.untilInTheMiddle('1.0.1');
     await fleet.servers.rabbitmq.stop();
     fleet.letGo('c');
@@ -34,7 +35,7 @@ describe('a fleet in the middle of an upgrade', { timeout: 280_000, skip: withou
     await fleet.heals(job, '1.0.2');
   });
 
-  test('goes on after MariaDB was stopped in order and started again', async () => {
+  test('goes on after MariaDB was stopped in order and started again', onlyLong, async () => {
     const job = await fleet.untilInTheMiddle('1.0.3');
     await fleet.servers.mariadb.stop();
     fleet.letGo('c');

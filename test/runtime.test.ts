@@ -13,6 +13,7 @@ import { getPackage } from '../src/dispatcher/store/packages.ts';
 import { conn } from '../src/lib/conn.ts';
 import { homeAt } from '../src/lib/home.ts';
 import { run, scratch } from './support/cli.ts';
+import { onlyLong } from './support/long.ts';
 import { cannotMount, remounted } from './support/mounts.ts';
 import { addCheck, exitOf, falseOrder } from './support/orders.ts';
 import {
@@ -150,7 +151,8 @@ describe('the runtime of a fleet', { concurrency: 2 }, () => {
     for (const point of ['staging:entry', 'staging:exit']) {
       for (const victim of ['agent', 'both'] as const) {
         const whom = victim === 'both' ? 'loader and agent are' : 'the agent is';
-        test(`though ${whom} killed at ${point}, and nothing is left over`, async () => {
+        const short = victim === 'both' ? {} : onlyLong;
+        test(`though ${whom} killed at ${point}, and nothing is left over`, short, async () => {
           const agent = await joined(`${point.replace(':', '-')}-${victim}`, [point, victim]);
           assertRuns(agent, await upgraded(agent, '1.1.0'), '1.1.0', fake('24.99.0'));
           assert.equal(agent.faultIsPending(), false, 'the fault point was never reached');
@@ -293,7 +295,7 @@ describe('the runtime of a fleet', { concurrency: 2 }, () => {
       ['for it is no program at all', () => Buffer.from('\x7fELF'), /its own self-test: \S+/],
     ];
     for (const [i, [what, node, reason]] of broken.entries()) {
-      test(`${what}, is never switched to, and goes`, async (t) => {
+      test(`${what}, is never switched to, and goes`, i === 1 ? {} : onlyLong, async (t) => {
         const agent = await joined(`broken-${i}`);
         const runtime = `node-24.80.${i}`;
         const file = at(`${runtime}.tar.gz`);

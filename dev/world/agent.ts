@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { readIfThere } from '../../src/lib/files.ts';
 import { type Home, versionAt } from '../../src/lib/home.ts';
 import { type ServerProcess, startProcess } from '../servers/process.ts';
+import { compileCache } from './compiled.ts';
 import { until } from './until.ts';
 
 /** One host: a loader and its agent, as real processes in a home of their own. */
@@ -30,7 +31,7 @@ export class AgentProcess {
     this.#starting = startProcess({
       command,
       args,
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...this.#env },
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...compileCache(), ...this.#env },
       cwd: this.home.root,
       logFile: this.loaderLog,
     });

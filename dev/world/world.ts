@@ -19,6 +19,7 @@ import { folderVariable } from '../servers/folder.ts';
 import { type ServerProcess, startProcess } from '../servers/process.ts';
 import type { RabbitMq, Servers } from '../servers.ts';
 import { AgentProcess } from './agent.ts';
+import { compileCache } from './compiled.ts';
 import { createWorldFolder, hostsFolder, managementFile, removeFromServers, sweepWorlds } from './folder.ts';
 import { until } from './until.ts';
 
@@ -124,7 +125,7 @@ export class World implements AsyncDisposable {
     const dispatcher = await startProcess({
       command: mega,
       args: ['dispatcher', '--config', this.dispatcherConfig],
-      env: { PATH: process.env.PATH ?? '', ...this.mark },
+      env: { PATH: process.env.PATH ?? '', ...compileCache(), ...this.mark },
       cwd: this.folder,
       logFile,
     });

@@ -6,7 +6,7 @@ import { formatSize } from '../../lib/utils.ts';
 import type { Package } from '../answers.ts';
 import { EXIT } from '../exit.ts';
 import { KEYS_OPTION, type KeyOptions, OfflineSigner, PASSPHRASE_OPTION } from '../keys/signer.ts';
-import { withSender } from '../session.ts';
+import { allHosts, withSender } from '../session.ts';
 import { act, example, type Room } from '../world.ts';
 import { type PackageFile, readPackage } from './read.ts';
 import { signPackage } from './sign.ts';
@@ -60,11 +60,13 @@ function publishedWords(about: PackageFile, anew: boolean): string {
   return `${titleOf(about)} ${how}\nNext: ${next}\n`;
 }
 
-/** For which of its platforms the runtime that a release runs on is not published. */
+/** For which of its platforms, as far as the fleet has hosts of them, the runtime of a release is not published. */
 async function withoutRuntime(call: Call, { runtime, platforms }: Manifest): Promise<string[]> {
   const all = await call<Package[]>('get_all_package');
   const ready = new Set(all.filter((one) => one.state === 'ready').map((one) => one.name));
-  return platforms.filter((platform) => !ready.has(`${runtime}-${platform}`));
+  const there = new Set((await allHosts(call)).flatMap((host) => host.platform ?? []));
+  const wanted = platforms.filter((platform) => there.size === 0 || there.has(platform));
+  return wanted.filter((platform) => !ready.has(`${runtime}-${platform}`));
 }
 
 /** No error: hosts that have it already do without. */
