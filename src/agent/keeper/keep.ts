@@ -11,6 +11,7 @@ import { clearWork } from './work.ts';
 /** What is written by then counts as written by the script itself, and not by what it has left behind. */
 const DRAIN_MS = 300;
 const LOOK_MS = 50;
+const AGAIN_MS = 1_000;
 
 /**
  * Keeps one script: a process of its own between agent and script, so that no end of the agent is the script's. It starts
@@ -26,7 +27,18 @@ export async function keep(folder: RunFolder, asked: AbortSignal): Promise<void>
   const plan = folder.plan;
   const end = await run(folder, plan, asked);
   await clearWork(plan.work);
-  folder.finish(end);
+  await finishSurely(folder, end);
+}
+
+/** On a full disk there is no room for the word: it is tried until there is. Our agent waits no longer than the limit. */
+async function finishSurely(folder: RunFolder, end: End): Promise<void> {
+  for (;;) {
+    try {
+      return folder.finish(end);
+    } catch {
+      await sleep(AGAIN_MS);
+    }
+  }
 }
 
 async function run(folder: RunFolder, plan: Plan, asked: AbortSignal): Promise<End> {

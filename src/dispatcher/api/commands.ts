@@ -4,11 +4,11 @@ import { limits } from '../../lib/limits.ts';
 import { schemas } from '../../lib/messages.ts';
 import {
   fetchLogs,
-  MAX_SCRIPT_LIMIT_MS,
   OWN_PREFIX,
   ownName,
   remoteCmd,
   requireRunnable,
+  SCRIPT_DEADLINE_MS,
   SCRIPT_LIMIT_MS,
   settings,
 } from '../../lib/orders.ts';
@@ -19,6 +19,7 @@ import { type Caller, fn, OPERATOR, type Room } from './function.ts';
 const QUESTION_MS = 30_000;
 const RESTART_MS = 120_000;
 const MAX_OWN_ARGS_BYTES = 32 << 10;
+const SOON = { timeoutMs: SCRIPT_LIMIT_MS, deadlineMs: SCRIPT_DEADLINE_MS };
 
 const about = {
   on: z.array(z.string().min(1).max(200)).min(1).max(10_000),
@@ -49,15 +50,14 @@ const question = (type: string, args: object, { on, limits }: Pick<Wanted, 'on' 
 export const commandFunctions = [
   fn({
     name: 'remote_cmd',
-    help: `Runs a script of the hosts' script folder, or of a release that they have ("release"), or, where a host allows it, text for a shell ("shell"). Arguments are passed as they are; "stdin" is what it reads. The limit of each is "limits.timeoutMs", or ten minutes.`,
+    help: `Runs a script of the hosts' script folder, or of a release that they have ("release"), or, where a host allows it, text for a shell ("shell"). Arguments are passed as they are; "stdin" is what it reads. The limit of each is "limits.timeoutMs", or ten minutes; so long, or "limits.deadlineMs", it waits for hosts that are away.`,
     callers: OPERATOR,
     effect: 'changes',
     input: remoteCmd.extend(about),
     output: made,
     handler: async (room, { on, limits, ...args }, caller) => {
       requireRunnable(args);
-      const timeoutMs = Math.min(limits?.timeoutMs ?? SCRIPT_LIMIT_MS, MAX_SCRIPT_LIMIT_MS);
-      return order(room, { type: 'remote_cmd', args, on, limits, timeoutMs }, caller);
+      return order(room, { type: 'remote_cmd', args, on, limits, ...SOON }, caller);
     },
   }),
   fn({
@@ -77,7 +77,7 @@ export const commandFunctions = [
     input: z.object(about),
     output: made,
     handler: async (room, input, caller) =>
-      order(room, { type: 'restart', args: {}, ...input, timeoutMs: RESTART_MS }, caller),
+      order(room, { type: 'restart', args: {}, ...input, ...SOON, timeoutMs: RESTART_MS }, caller),
   }),
   fn({
     name: 'fetch_logs',
@@ -122,8 +122,7 @@ export const commandFunctions = [
       if (bytes > MAX_OWN_ARGS_BYTES) {
         throw new InputError('too_large', `arguments of ${bytes} bytes; at most ${MAX_OWN_ARGS_BYTES}`);
       }
-      const timeoutMs = Math.min(input.limits?.timeoutMs ?? SCRIPT_LIMIT_MS, MAX_SCRIPT_LIMIT_MS);
-      return order(room, { type: `${OWN_PREFIX}${task}`, args, ...input, timeoutMs }, caller);
+      return order(room, { type: `${OWN_PREFIX}${task}`, args, ...input, ...SOON }, caller);
     },
   }),
 ];
