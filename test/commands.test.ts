@@ -155,6 +155,16 @@ describe('what hosts are told to do', () => {
     for (const line of denied) assert.match(line, /Permission denied$/);
   });
 
+  test('a script in JavaScript has our library, whoever runs it', async () => {
+    mkdirSync(join(open, 'node_modules')); // as install.sh lays it out
+    symlinkSync(join(other.home.current, 'lib'), join(open, 'node_modules', 'mega-fleet'));
+    const text =
+      "import { formatSize } from 'mega-fleet/utils'; console.log(formatSize(2048), process.getuid())";
+    addScript(other, 'library.mjs', text, 0o644);
+    const { output } = await runs(world(), other, { script: 'library.mjs' });
+    assert.equal(output?.head, `2.0 KB ${isRoot ? NOBODY : process.getuid!()}\n`);
+  });
+
   test('an agent that is not root runs no script as another user, and says why', async () => {
     if (isRoot) process.seteuid!(NOBODY);
     try {

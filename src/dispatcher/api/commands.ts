@@ -93,7 +93,7 @@ export const commandFunctions = [
     name: 'get_config',
     help: 'Asks hosts which settings they go by, and which of those "set_config" may change.',
     callers: OPERATOR,
-    effect: 'changes',
+    effect: 'reads',
     input: z.object(about),
     output: made,
     handler: async (room, input, caller) => order(room, question('get_config', {}, input), caller),
