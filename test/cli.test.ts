@@ -281,7 +281,7 @@ describe('a fleet on a real broker', { skip: !process.env.MEGA_TEST_RABBITMQ }, 
     await site.startDispatcher();
     assert.match(
       ended(await site.operator('api', 'list'), 0),
-      /^client_upgrade\(to\?, on\?, trial\?, downgrade\?\)\n {4}\S/m,
+      /^client_upgrade\(to\?, on\?, trial\?, downgrade\?, limits\?\)\n {4}\S/m,
     );
     const names = JSON.parse(ended(await site.operator('api', 'list', '--json'), 0)).map(
       (one: { name: string }) => one.name,

@@ -68,6 +68,14 @@ test('a recipient who is refused is named, with what the server said, and not tr
   });
 });
 
+test('those whom the server refuses among others are told, and the others have the mail', async () => {
+  const refused: string[] = [];
+  const to = [mail.to, 'nobody@example.org'];
+  await sendmail({ ...mail, to, subject: 'for two' }, { url, onRefused: (who) => refused.push(...who) });
+  assert.deepEqual(refused, ['nobody@example.org']);
+  assert.match(received.at(-1) ?? '', /Subject: for two/);
+});
+
 test('a server that is not there is named, and its password is not', async () => {
   const away = sendmail(mail, { url: 'smtp://me:hush@127.0.0.1:1', retries: 0 });
   await assert.rejects(away, (error: Error) => {

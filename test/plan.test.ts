@@ -4,6 +4,7 @@ import type { Room } from '../src/agent/room.ts';
 import { judge, needsArbiter } from '../src/agent/upgrade/judge.ts';
 import { type Ground, nextStep } from '../src/agent/upgrade/plan.ts';
 import { Probes } from '../src/agent/upgrade/watch.ts';
+import { homeAt } from '../src/lib/home.ts';
 import { type Order, PHASES } from '../src/lib/messages.ts';
 
 const task = '01900000-0000-7000-8000-000000000001';
@@ -78,6 +79,7 @@ const steady = 3_600_000;
 const roomOf = (steadyMs: number) =>
   ({
     version: '1.0.0',
+    home: homeAt('/nonexistent'),
     boot: proof.boot,
     logger: { info: () => undefined },
     trust: { keyOf: async () => undefined },

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { selectHosts } from '../src/dispatcher/jobs.ts';
 import { advance, type TaskNow } from '../src/dispatcher/tasks.ts';
 import type { Progress, Result } from '../src/lib/messages.ts';
 
@@ -71,19 +70,4 @@ test('an upgrade without the answer to our probe is not believed', () => {
   );
   const unprobed = { ...upgrade, probeNonce: null };
   assert.match(advance(unprobed, result(1, 'succeeded', { proof }))?.reason ?? '', /^unproved/);
-});
-
-test('hosts are meant by all, by name and by pattern, each once', () => {
-  const hosts = ['db-01', 'db-02', 'web-1'].map((one) => ({ id: one }));
-  const select = (...on: string[]) => selectHosts(hosts, on).map((one) => one.id);
-  assert.deepEqual(select('all'), ['db-01', 'db-02', 'web-1']);
-  assert.deepEqual(select('db-*'), ['db-01', 'db-02']);
-  assert.deepEqual(select('web-1', '*-01', 'db-01'), ['db-01', 'web-1']);
-  assert.deepEqual(selectHosts([], ['all']), []);
-});
-
-test('a name that no host bears is an error and not an empty job', () => {
-  assert.throws(() => selectHosts([{ id: 'db-01' }], ['db-1']), /no host is called "db-1"/);
-  assert.throws(() => selectHosts([{ id: 'db-01' }], ['db.01']), /no host/);
-  assert.throws(() => selectHosts([{ id: 'db-01' }], ['(']), /no host/);
 });

@@ -56,6 +56,7 @@ export class SimulatedHost implements AsyncDisposable {
       ...{ config, home: config.home, host: options.id, version: VERSION, boot: randomUUID() },
       ...{ broker, journal, logger, call: caller(broker), trust: trusting(options.orderKey) },
       clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
+      ship: () => undefined,
       restart: () => undefined,
       scriptsRunning: () => 0,
     };
@@ -106,7 +107,8 @@ function configOf({ id, amqpPort, ca, heartbeatMs }: HostOptions): Room['config'
       broker: fleetUrl(ca ? 'amqps' : 'amqp', amqpPort, id),
     },
     ...{ heartbeatMs, reconnectMs: 5_000, arbitrationMs: 60_000 },
-    ...{ allowPlain: false, ca, maxDownloadBytesPerSecond: 0, logLevel: 'silent' },
+    ...{ allowPlain: false, ca, maxDownloadBytesPerSecond: 0 },
+    ...{ logLevel: 'silent', shipLevel: 'fatal', spoolBytes: 1 << 16 },
     ...{ scripts: '../scripts', scriptLanes: 4, scriptWaitMs: 600_000, allowShellText: false },
   };
 }

@@ -4,6 +4,7 @@ import { MegaError } from '../lib/errors.ts';
 import { check } from '../lib/messages.ts';
 import { openSender } from '../lib/sender.ts';
 import { sleep } from '../lib/utils.ts';
+import { heldBecause } from './hold.ts';
 
 const POLL_MS = 500;
 const OPEN = ['pending', 'queued', 'accepted', 'running', 'cancelling'];
@@ -23,6 +24,11 @@ export async function askForUpgrade(
   to: string | undefined,
   tell: (line: string) => void,
 ) {
+  const held = heldBecause(config.home);
+  if (held !== undefined) {
+    const remedy = `remove ${config.home.hold} first`;
+    throw new MegaError('held', `the owner of this host lets nothing happen on it: ${held}; ${remedy}`);
+  }
   await using sender = await openSender(config);
   const asked = check(z.object({ task: z.uuid() }), await sender.call('client_upgrade', to ? { to } : {}));
   tell(`task ${asked.task}`);

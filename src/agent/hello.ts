@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { describe } from '../lib/errors.ts';
+import { codeOf, describe } from '../lib/errors.ts';
 import { check, encode } from '../lib/messages.ts';
 import { EXCHANGE, upKey } from '../lib/topology.ts';
 import { platform, sleep, uuidv7 } from '../lib/utils.ts';
 import { forgetGreeting, rememberGreeting } from './greeted.ts';
+import { heldBecause } from './hold.ts';
 import type { Room } from './room.ts';
 
 const ANSWER_MS = 10_000;
@@ -18,7 +19,15 @@ export async function sayHello(room: Room, trial?: string): Promise<Answered> {
   const { boot, version } = room;
   const args = { boot, version, platform: platform(), ...(trial ? { trial } : {}) };
   const options = { timeoutMs: ANSWER_MS, signedBy: room.trust.keyOf };
-  return check(answered, await room.call('client_ping', args, options));
+  const held = heldBecause(room.home);
+  const say = (what: object) => room.call('client_ping', what, options);
+  if (held === undefined) return check(answered, await say(args));
+  // A dispatcher that knows nothing of holds takes no hello with one; what it orders is refused here.
+  const answer = await say({ ...args, held }).catch((error: unknown) => {
+    if (codeOf(error) === 'bad_argument') return say(args);
+    throw error;
+  });
+  return check(answered, answer);
 }
 
 /**
@@ -87,9 +96,10 @@ export class Hello {
   }
 
   #beat(): void {
-    const { broker, host, boot, version } = this.#room;
+    const { broker, host, boot, version, home } = this.#room;
     if (!broker.connected || !this.#reads()) return;
-    const body = encode({ kind: 'heartbeat', host, boot, version, at: Date.now() });
+    const held = heldBecause(home);
+    const body = encode({ kind: 'heartbeat', host, boot, version, at: Date.now(), held });
     const address = {
       exchange: EXCHANGE.up,
       key: upKey('event', host),

@@ -6,6 +6,7 @@ import { createLogger, reopenLogs } from '../lib/logs.ts';
 import { askForUpgrade } from './ask.ts';
 import { joinFleet } from './join.ts';
 import { type Ending, type Release, selfTest, startAgent } from './run.ts';
+import { Shipper } from './shipper.ts';
 
 /**
  * Entry point of the agent, started by the loader:
@@ -27,12 +28,15 @@ example: mega_client upgrade --to 1.1.0
 `;
 
 async function run(config: AgentConfig, release: Release): Promise<number> {
+  const { home, host, spoolBytes, shipLevel, logLevel } = config;
+  const shipper = new Shipper({ folder: home.spool, maxBytes: spoolBytes, host, level: shipLevel });
   const logger = createLogger({
-    file: config.home.log,
-    level: config.logLevel,
-    base: { host: config.host, version: release.version },
+    file: home.log,
+    level: logLevel,
+    base: { host, version: release.version },
+    also: (line) => shipper.takeOwn(line),
   });
-  const agent = await startAgent(config, release, logger);
+  const agent = await startAgent(config, release, logger, shipper);
   const stop = () => {
     process.once('SIGTERM', () => process.exit(143));
     agent.stop('stopped');

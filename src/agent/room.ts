@@ -1,6 +1,7 @@
 import type { Broker } from '../lib/broker.ts';
 import type { AgentConfig } from '../lib/config.ts';
 import type { Home } from '../lib/home.ts';
+import type { LogLine } from '../lib/log-lines.ts';
 import type { Logger } from '../lib/logs.ts';
 import type { Call } from '../lib/sender.ts';
 import type { Journal } from './journal.ts';
@@ -18,6 +19,8 @@ export type Room = {
   readonly broker: Broker;
   readonly journal: Journal;
   readonly logger: Logger;
+  /** Brings a log line to the dispatcher; returns at once. */
+  ship(line: LogLine): void;
   readonly call: Call;
   /** Whose orders and answers are believed, and which packages. */
   readonly trust: Pick<Trust, 'keyOf' | 'targets'>;

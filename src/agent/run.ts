@@ -15,6 +15,7 @@ import { Outbox } from './outbox.ts';
 import type { Room } from './room.ts';
 import { Runner } from './runner.ts';
 import { Secret } from './secret.ts';
+import type { Shipper } from './shipper.ts';
 import { ourTasks } from './tasks/list.ts';
 import { ownTasks } from './tasks/own.ts';
 import type { TaskType } from './tasks/task.ts';
@@ -46,6 +47,7 @@ export async function startAgent(
   config: AgentConfig,
   { version, folder }: Release,
   logger: Logger,
+  shipper: Shipper,
 ): Promise<Agent> {
   const asked = Promise.withResolvers<Ending>();
   let ending: Ending | undefined;
@@ -59,6 +61,7 @@ export async function startAgent(
   opened.use(beat(config.home.alive, () => stop('orphaned')));
   const secret = new Secret(config.home, config.host);
   const broker = opened.use(await openBroker(config, version, secret, logger));
+  opened.use(shipper);
   const call = caller(broker);
   const trust = new Trust(config.home, call, logger);
   let hello: Hello | undefined;
@@ -66,10 +69,12 @@ export async function startAgent(
   const room: Room = {
     ...{ config, home: config.home, host: config.host, version, boot: randomUUID(), broker, journal, logger },
     ...{ call, trust },
+    ship: (line) => shipper.take(line),
     clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
     restart: () => stop('restart'),
     scriptsRunning: () => scriptsRunning(),
   };
+  shipper.connect(broker, room.clockOffsetMs);
   const forgetting = setInterval(() => forget(journal, logger), DAY_MS);
   opened.defer(() => clearInterval(forgetting));
   forget(journal, logger);

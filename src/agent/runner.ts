@@ -1,5 +1,6 @@
 import { codeOf, describe, MegaError } from '../lib/errors.ts';
 import type { Order } from '../lib/messages.ts';
+import { heldBecause } from './hold.ts';
 import type { Entry } from './journal.ts';
 import { Lanes } from './lanes.ts';
 import type { Room } from './room.ts';
@@ -71,7 +72,9 @@ export class Runner {
   /** Whether a task would begin at once. */
   isFree({ type }: Order): boolean {
     const lane = this.#types.get(type)?.lane;
-    return lane !== undefined && !this.#stopped && this.#lanes.isFree(lane);
+    if (lane === undefined || this.#stopped) return false;
+    const isHeld = lane !== 'control' && heldBecause(this.#room.home) !== undefined;
+    return !isHeld && this.#lanes.isFree(lane);
   }
 
   /** Begins a task that is in the journal, as soon as its lane is free. */
@@ -84,7 +87,7 @@ export class Runner {
         state: 'rejected',
         reason: `unknown task type "${entry.order.type}"; known: ${known}`,
       });
-    } else {
+    } else if (!this.#refusedForHold(entry, type)) {
       this.#lanes.wait(type.lane, entry);
       this.#next(type.lane);
     }
@@ -112,10 +115,21 @@ export class Runner {
     await Promise.race([all, new Promise((resolve) => setTimeout(resolve, ms).unref())]);
   }
 
+  /** What has begun is not touched by its owner's hold; what has not, is not begun. */
+  #refusedForHold(entry: Entry, { lane }: TaskType): boolean {
+    const mayBegin = lane === 'control' || entry.state !== 'accepted';
+    const held = mayBegin ? undefined : heldBecause(this.#room.home);
+    if (held === undefined) return false;
+    void this.#end(entry, { state: 'rejected', reason: `its owner holds this host (etc/hold): ${held}` });
+    return true;
+  }
+
   #next(lane: Lane): void {
     if (this.#stopped) return;
     for (let entry = this.#lanes.next(lane); entry; entry = this.#lanes.next(lane)) {
-      this.#begin(entry, this.#types.get(entry.order.type)!);
+      const type = this.#types.get(entry.order.type)!;
+      if (this.#refusedForHold(entry, type)) this.#lanes.leave(lane, entry.order.task);
+      else this.#begin(entry, type);
     }
   }
 

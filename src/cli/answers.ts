@@ -9,6 +9,8 @@ export type Host = {
   labels: Record<string, string>;
   cutOffUntil: string | null;
   cutOffReason: string | null;
+  hold: { by: string; reason: string; until: string | null } | null;
+  ownerHold: string | null;
 };
 
 export type Job = {
@@ -121,4 +123,45 @@ export type AuditCheck = {
   after: AuditLink;
   done: boolean;
   broken: { id: number; reason: string } | null;
+};
+
+export type Alert = {
+  id: string;
+  kind: string;
+  about: string;
+  text: string;
+  raisedAt: string;
+  mail: 'waiting' | 'sent' | 'given_up' | 'none';
+  sentAt: string | null;
+  mailError: string | null;
+};
+export type SentMail = { messageId: string; to: string[]; server: string };
+export type DueTime = { at: string; local: string; note: string | null };
+export type Firing = { dueAt: string; state: string; job: string | null; reason: string | null };
+export type Schedule = {
+  name: string;
+  state: string;
+  when: string;
+  zone: string;
+  fn: string;
+  args: Record<string, unknown>;
+  missed: 'skip' | 'run';
+  graceMs: number | null;
+  owner: string;
+  createdAt: string;
+  nextAt: string | null;
+};
+export type ListedSchedule = Schedule & { last: Firing | null };
+export type ShownSchedule = Schedule & { notes: string[]; next: DueTime[]; firings: Firing[] };
+
+export type MaintenanceWindow = {
+  name: string;
+  on: string[];
+  open: string;
+  zone: string;
+  isOpen: boolean;
+  changesAt: string | null;
+  hosts: number;
+  createdAt: string;
+  createdBy: string;
 };

@@ -4,6 +4,7 @@ import type { Diagnosis } from './answers.ts';
 import { EXIT } from './exit.ts';
 import { withSender } from './session.ts';
 import { type Column, printJson, table, widthOf } from './table.ts';
+import { count } from './text.ts';
 import { act, example, JSON_FLAG, type Room } from './world.ts';
 
 /** The broker's administration is slower than other answers: it tells of ten thousand hosts at once. */
@@ -55,7 +56,7 @@ async function mend(call: Call): Promise<Diagnosis> {
 }
 
 function summaryOf({ hosts, tokens, found, mended }: Diagnosis): string {
-  const about = `${hosts} hosts, ${tokens} tokens`;
+  const about = `${count(hosts, 'host')}, ${count(tokens, 'token')}`;
   if (found === 0) return `broker and database agree: ${about}`;
-  return `${found} differences, ${mended} mended: ${about}`;
+  return `${count(found, 'difference')}, ${mended} mended: ${about}`;
 }

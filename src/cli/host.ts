@@ -1,16 +1,21 @@
 import type { Command } from 'commander';
-import type { Host, Task } from './answers.ts';
+import type { Host } from './answers.ts';
 import { EXIT } from './exit.ts';
 import { type AddOptions, addHostHere } from './host/add.ts';
 import { addConfig } from './host/config.ts';
+import { addExport } from './host/export.ts';
 import { addFacts } from './host/facts.ts';
+import { addHold } from './host/hold.ts';
+import { addImport } from './host/import.ts';
+import { addLabel } from './host/label.ts';
 import { addLogs } from './host/logs.ts';
 import { addRestart } from './host/restart.ts';
 import { addRotate } from './host/rotate.ts';
+import { addShow, stateOf } from './host/show.ts';
 import { allHosts, withSender } from './session.ts';
-import { type Column, pairs, printJson, table, widthOf } from './table.ts';
-import { TASK_COLUMNS } from './task.ts';
-import { ago, labelsOf, moment, quoted } from './text.ts';
+import { type Column, printJson, table, widthOf } from './table.ts';
+import { type HostsOptions, hostsOf, mayTakeHosts } from './targets.ts';
+import { ago, quoted } from './text.ts';
 import { act, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
 /** `mega host`: the machines of the fleet. */
@@ -19,24 +24,33 @@ export function addHost(program: Command, room: Room): void {
   example(host, 'mega host list', 'mega host show db-01');
   addList(host, room);
   addShow(host, room);
+  addLabel(host, room);
+  addHold(host, room);
+  addExport(host, room);
+  addImport(host, room);
   addAdd(host, room);
   addRotate(host, room);
   for (const add of [addFacts, addRestart, addLogs, addConfig]) add(host, room);
+  addRemove(host, room);
+  addRelease(host, room);
+}
 
+function addRemove(host: Command, room: Room): void {
   const remove = host
     .command('remove <host>')
     .description('remove a host: its user and queue in the broker; its tasks stay as history');
   remove.action(
     act(room, async (options, id) => {
-      await withSender(options, (call) => call('del_server', { host: id }));
-      room.out.write(
-        `${id} is removed: the broker has closed its connection and lets it in no more; stop its agent\n`,
-      );
+      const args = { host: id };
+      const { wasOnline } = await withSender(options, (call) => {
+        return call<{ wasOnline: boolean }>('del_server', args);
+      });
+      const closed = 'the broker has closed its connection and lets it in no more; stop its agent';
+      room.out.write(`${id} is removed: ${wasOnline ? closed : 'the broker lets it in no more'}\n`);
       return EXIT.good;
     }),
   );
   example(remove, 'mega host remove db-01');
-  addRelease(host, room);
 }
 
 function addRelease(host: Command, room: Room): void {
@@ -56,11 +70,6 @@ function addRelease(host: Command, room: Room): void {
   example(release, 'mega host release db-01');
 }
 
-function stateOf(host: Host): string {
-  if (host.cutOffUntil !== null) return 'cut off';
-  return host.online ? 'online' : 'away';
-}
-
 const HOST_COLUMNS: Column<Host>[] = [
   { title: 'HOST', cell: (host) => host.id },
   { title: 'STATE', cell: stateOf },
@@ -72,61 +81,23 @@ const HOST_COLUMNS: Column<Host>[] = [
 function addList(host: Command, room: Room): void {
   const list = host
     .command('list')
-    .description('list all hosts')
+    .description('list all hosts, or those that --on means')
     .option(...JSON_FLAG);
-  list.action(
-    act<{ json?: true }>(room, async (options) => {
-      const hosts = await withSender(options, allHosts);
+  mayTakeHosts(list).action(
+    act<HostsOptions & { json?: true }>(room, async (options) => {
+      const on = options.on && (await hostsOf(options));
+      const hosts = await withSender(options, (call) => allHosts(call, on));
       if (options.json) printJson(room.out, hosts);
       else room.out.write(table(hosts, HOST_COLUMNS, widthOf(room.out)));
       return EXIT.good;
     }),
   );
-  example(list, 'mega host list', "mega host list --json | jq '.[] | select(.online | not) | .id'");
-}
-
-const LATEST_TASKS = 5;
-
-function addShow(host: Command, room: Room): void {
-  const show = host
-    .command('show <host>')
-    .description('show a host and its latest tasks')
-    .option(...JSON_FLAG);
-  show.action(
-    act<{ json?: true }>(room, async (options, id) => {
-      const found = await withSender(options, async (call) => {
-        const about = await call<Host>('get_server', { host: id });
-        return { ...about, tasks: await call<Task[]>('get_all_task', { host: id, limit: LATEST_TASKS }) };
-      });
-      if (options.json) printJson(room.out, found);
-      else room.out.write(story(found, widthOf(room.out)));
-      return EXIT.good;
-    }),
+  example(
+    list,
+    'mega host list',
+    "mega host list --on 'db-*' --on '!role=primary'",
+    "mega host list --on status=away --json | jq '.[].id'",
   );
-  example(show, 'mega host show db-01');
-}
-
-function story(host: Host & { tasks: Task[] }, width: number): string {
-  const about = pairs([
-    ['host', host.id],
-    ['state', stateOf(host)],
-    ...cutOffOf(host),
-    ['version', host.version],
-    ['platform', host.platform],
-    ['last seen', moment(host.lastSeenAt)],
-    ['registered', moment(host.registeredAt)],
-    ['labels', labelsOf(host.labels)],
-  ]);
-  return host.tasks.length === 0 ? about : `${about}\n${table(host.tasks, TASK_COLUMNS, width)}`;
-}
-
-function cutOffOf({ cutOffUntil, cutOffReason }: Host): [name: string, value: string | null][] {
-  if (cutOffUntil === null) return [];
-  const until = `${cutOffUntil.slice(0, 19).replace('T', ' ')} UTC`;
-  return [
-    ['cut off', cutOffReason],
-    ['until', until],
-  ];
 }
 
 function addAdd(host: Command, room: Room): void {

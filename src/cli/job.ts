@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { Job, JobWithCounts, Task } from './answers.ts';
 import { EXIT } from './exit.ts';
+import { type Freeze, frozenLine } from './freeze.ts';
+import { addControls } from './job/control.ts';
 import { countsOf, whatOf } from './job/view.ts';
 import { ENDED_COLUMNS, watchJob } from './job/watch.ts';
 import { tasksOf, withSender } from './session.ts';
@@ -14,6 +16,7 @@ export function addJob(program: Command, room: Room): void {
   example(job, 'mega job list', 'mega job watch 0198c0de-0000-7000-8000-000000000001');
   addList(job, room);
   addShow(job, room);
+  addControls(job, room);
 
   const watch = job
     .command('watch <id>')
@@ -35,15 +38,19 @@ function addList(job: Command, room: Room): void {
     .option(...JSON_FLAG);
   list.action(
     act<{ limit: number; json?: true }>(room, async (options) => {
-      const jobs = await withSender(options, (call) => call<Job[]>('get_all_job', { limit: options.limit }));
+      const { jobs, freeze } = await withSender(options, async (call) => ({
+        jobs: await call<Job[]>('get_all_job', { limit: options.limit }),
+        freeze: await call<Freeze>('get_freeze'),
+      }));
       const columns = [
         { title: 'JOB', cell: (one: Job) => one.id },
         { title: 'STATE', cell: (one: Job) => one.state },
         { title: 'MADE', cell: (one: Job) => ago(one.createdAt), right: true },
+        { title: 'BY', cell: (one: Job) => one.createdBy },
         { title: 'WHAT', cell: whatOf, shrinks: true },
       ];
       if (options.json) printJson(room.out, jobs);
-      else room.out.write(table(jobs, columns, widthOf(room.out)));
+      else room.out.write(`${frozenLine(freeze)}${table(jobs, columns, widthOf(room.out))}`);
       return EXIT.good;
     }),
   );

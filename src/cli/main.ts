@@ -27,5 +27,7 @@ const exitCode = await run(process.argv.slice(2), {
     return interruption.signal;
   },
 });
+// What is read more slowly than we write is not to be cut off at the end.
+await new Promise((written) => process.stdout.write('', written));
 // Nothing that a connection left behind, such as a timer, may keep the user waiting.
 process.exit(exitCode);

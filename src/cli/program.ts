@@ -1,23 +1,29 @@
 import { Command, CommanderError } from 'commander';
 import { describe } from '../lib/errors.ts';
+import { addAlert } from './alert.ts';
 import { addApi } from './api.ts';
 import { addAudit } from './audit.ts';
 import { addCerts } from './certs.ts';
 import { addDoctor } from './doctor.ts';
 import { EXIT_HELP, exitCodeOf } from './exit.ts';
+import { addFreeze } from './freeze.ts';
 import { addHost } from './host.ts';
 import { addJob } from './job.ts';
 import { addKeys } from './keys.ts';
+import { addLogs } from './logs.ts';
+import { addMail } from './mail.ts';
 import { addPackage } from './package.ts';
 import { addPing } from './ping.ts';
 import { ownVersion } from './root.ts';
 import { addRun } from './run.ts';
+import { addSchedule } from './schedule.ts';
 import { addSetup } from './setup.ts';
 import { addTask } from './task.ts';
 import { clean } from './text.ts';
 import { addToken } from './token.ts';
 import { addUpgrade } from './upgrade.ts';
 import { addUser } from './user.ts';
+import { addWindow } from './window.ts';
 import { number, type Room, type World } from './world.ts';
 
 /** Runs one command to its end and returns the exit code; errors become one line on `err`. */
@@ -52,8 +58,10 @@ export function createProgram(room: Room): Command {
 }
 
 const COMMANDS = [
-  ...[addUpgrade, addRun, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask],
-  ...[addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
+  ...[addUpgrade, addRun, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask, addFreeze],
+  ...[addSchedule, addWindow],
+  ...[addLogs, addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
+  ...[addAlert, addMail],
 ];
 
 const HELP = `

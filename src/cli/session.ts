@@ -39,11 +39,12 @@ const HOSTS_A_CALL = 1000;
 const TASKS_A_CALL = 250;
 const TASKS_WITH_EVENTS_A_CALL = 100;
 
-export async function allHosts(call: Call): Promise<Host[]> {
+/** All hosts, or those that `on` means. */
+export async function allHosts(call: Call, on?: string[]): Promise<Host[]> {
   const all: Host[] = [];
   for (;;) {
     const after = all.at(-1)?.id ?? '';
-    const page = await call<Host[]>('get_all_server', { after, limit: HOSTS_A_CALL });
+    const page = await call<Host[]>('get_all_server', { after, limit: HOSTS_A_CALL, on });
     all.push(...page);
     if (page.length < HOSTS_A_CALL) return all;
   }

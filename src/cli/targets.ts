@@ -53,7 +53,7 @@ function read(file: string): string {
 
 /** A file that names nobody is a mistake, and must not be taken for all. */
 function termsIn(content: string, where: string): string[] {
-  const lines = content.replace(/^\ufeff/, '').split('\n');
+  const lines = content.replace(/^\ufeff/, '').split(/\r?\n/);
   const terms = lines.map((line) => line.replace(/(^|\s)#.*$/, '').trim()).filter((line) => line !== '');
   if (terms.length === 0) throw new InputError('bad_argument', `${where} names no host`);
   return terms;

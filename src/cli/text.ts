@@ -1,14 +1,8 @@
+import { CONTROL, clean } from '../lib/clean.ts';
+
 /** What hosts and other people wrote, made safe for a terminal, and times as people say them. */
 
-const BLANK = /[\t\n\v\f\r]+/g;
-// Terminals obey C0 and C1 controls; the bidirectional ones reorder what stands around them.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-/** One line without control characters: a host's words must not move the cursor or colour the table. */
-export function clean(text: string): string {
-  return text.replace(BLANK, ' ').replace(CONTROL, '\ufffd');
-}
+export { clean };
 
 /** The same JSON in which a terminal finds nothing to obey: what could not stand in a line is written as \uXXXX. */
 export function plain(json: string): string {
@@ -27,7 +21,8 @@ export function ago(iso: string | null, now = Date.now()): string {
   return iso === null ? 'never' : `${span(now - Date.parse(iso))} ago`;
 }
 
-function span(ms: number): string {
+/** `12 s`, `5 m`, `3 h`, `6 d`. */
+export function span(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 120) return `${seconds} s`;
   if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)} m`;
@@ -70,4 +65,16 @@ export function wrap(text: string, width: number, indent = 0): string {
 export function labelsOf(labels: Record<string, string>): string | null {
   const all = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
   return all.length === 0 ? null : all.join(' ');
+}
+
+/** `1 host`, `2 hosts`. */
+export const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
+
+const INSTANT = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)((?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?$/;
+
+/** `2026-12-01T02:00`, UTC unless an offset is named, as the ISO text of that moment; undefined for anything else. */
+export function instantOf(text: string): string | undefined {
+  const [, day, minute, second = '', zone = 'Z'] = INSTANT.exec(text.trim()) ?? [];
+  const at = Date.parse(`${day}T${minute}${second}${zone}`);
+  return Number.isNaN(at) ? undefined : new Date(at).toISOString();
 }

@@ -10,7 +10,7 @@ import { EXIT } from './exit.ts';
 import { ownVersion } from './root.ts';
 import { callSurely, withSender } from './session.ts';
 import { type Column, printJson, table, widthOf } from './table.ts';
-import { ago, labelsOf, moment } from './text.ts';
+import { ago, count, labelsOf, moment } from './text.ts';
 import { act, example, type Globals, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
 /** `mega token`: what a new machine joins the fleet with. */
@@ -24,7 +24,9 @@ export function addToken(program: Command, room: Room): void {
   revoke.action(
     act(room, async (options, id) => {
       const row = await withSender(options, (call) => call<JoinToken>('del_token', { id }));
-      room.out.write(`${row.id} is revoked; the ${row.used} hosts that joined with it stay\n`);
+      room.out.write(
+        `${row.id} is revoked; the ${count(row.used, 'host')} that joined with it ${row.used === 1 ? 'stays' : 'stay'}\n`,
+      );
       return EXIT.good;
     }),
   );
@@ -59,7 +61,7 @@ function addCreate(token: Command, room: Room): void {
       else {
         room.out.write(`${made.line}\n`);
         room.err.write(
-          `good for ${made.uses} machines, until ${made.expiresAt}; keep it as you keep a password\n`,
+          `good for ${count(made.uses, 'machine')}, until ${made.expiresAt}; keep it as you keep a password\n`,
         );
       }
       return EXIT.good;

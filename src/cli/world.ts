@@ -25,13 +25,13 @@ export type Globals = { config?: string; timeout: number; warn?(text: string): v
 export type Room = World & { exitCode: number };
 
 /** Makes a commander action of a function that is given its options first and returns the exit code. */
-export function act<O extends object>(
+export function act<O extends object, A extends unknown[] = string[]>(
   room: Room,
-  run: (options: O & Globals, ...args: string[]) => Promise<number>,
+  run: (options: O & Globals, ...args: A) => Promise<number>,
 ) {
   return async (...given: unknown[]): Promise<void> => {
     const command = given.at(-1) as Command;
-    const args = given.slice(0, -2) as string[];
+    const args = given.slice(0, -2) as A;
     const warn = (text: string) => room.err.write(`mega: warning: ${text}\n`);
     room.exitCode = await run({ ...(command.optsWithGlobals() as O & Globals), warn }, ...args);
   };

@@ -90,13 +90,14 @@ function asked(call: Audited): NewAuditEntry {
 /** Nobody has looked at them yet: what is no name may be anything. */
 const namesIn = (on: unknown[]) => on.filter((one) => typeof one === 'string').join(' ');
 
-/** ... and so do their answers: `job` for what was made of many hosts, `host` for the one that it was about. */
+/** ... and so do their answers: `job` for what was made of many hosts, `hosts` for how many they are, `host` for the one. */
 async function concernedBy(context: Context, result: unknown): Promise<Partial<NewAuditEntry>> {
-  const { job, host } = (result ?? {}) as Record<string, unknown>;
+  const { job, host, hosts } = (result ?? {}) as Record<string, unknown>;
   if (typeof job === 'string') {
     const counts = await countStates(context.db, job);
     return { job, hosts: Object.values(counts).reduce((sum, n) => sum + n, 0) };
   }
+  if (typeof hosts === 'number') return { hosts };
   return typeof host === 'string' ? { host, target: host, hosts: 1 } : {};
 }
 

@@ -1,4 +1,5 @@
 import { endsOf, expiryWarning, nameOf } from '../lib/certificate.ts';
+import { remindOfEnd } from './alerts/expiring.ts';
 import type { Context } from './context.ts';
 import { certificateEnds } from './store/server.ts';
 
@@ -7,14 +8,16 @@ const OF_CA = 'make another CA, and let all trust both before the first server c
 
 /** Tells well ahead of certificates that end: the broker's and the database's as they show them, and our CAs'. */
 export async function warnOfEnds({ config, db, consumer, logger }: Context): Promise<void> {
-  const warn = (whose: string, ends: Date, remedy: string) => {
+  const warn = async (whose: string, ends: Date, remedy: string) => {
     const text = expiryWarning(whose, ends, remedy);
-    if (text !== undefined) logger.warn({ ends: ends.toISOString() }, text);
+    if (text === undefined) return;
+    logger.warn({ ends: ends.toISOString() }, text);
+    await remindOfEnd(db, whose, ends, text);
   };
   for (const { name, ends } of endsOf(config.ca ?? ''))
-    warn(`the certificate of the CA (${name})`, ends, OF_CA);
+    await warn(`the certificate of the CA (${name})`, ends, OF_CA);
   const broker = consumer.certificate;
-  if (broker) warn(`the certificate of the broker (${nameOf(broker)})`, broker.validToDate, ANEW);
+  if (broker) await warn(`the certificate of the broker (${nameOf(broker)})`, broker.validToDate, ANEW);
   const ends = await certificateEnds(db);
-  if (ends) warn('the certificate of the database', ends, ANEW);
+  if (ends) await warn('the certificate of the database', ends, ANEW);
 }

@@ -9,6 +9,7 @@ import type { Confirmed } from './confirmed.ts';
 import type { Endings } from './endings.ts';
 import type { Floods } from './floods.ts';
 import type { Greetings } from './greetings.ts';
+import type { Driver } from './jobs/drive.ts';
 import type { People } from './people.ts';
 import type { Sightings } from './sightings.ts';
 import type { MetadataFiles } from './trust/files.ts';
@@ -28,6 +29,8 @@ export type Context = {
   readonly orderKey: KeyObject;
   /** Who waits for the end of a job. */
   readonly endings: Endings;
+  /** Jobs with waves or limits. */
+  readonly driver: Driver;
   /** Orders that the broker has. */
   readonly confirmed: Confirmed;
   /** Which hosts were heard. */

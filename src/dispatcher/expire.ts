@@ -1,9 +1,10 @@
 import { loginOf } from '../lib/people.ts';
 import type { Context } from './context.ts';
+import { endJobs } from './jobs/ended.ts';
 import { expiredApiTokens, removeApiToken } from './store/api-tokens.ts';
 import { cancelUntaken, expireTasks, markLost, returnExpiredOrders } from './store/due.ts';
 import { markAway } from './store/hosts.ts';
-import { finishJobs, jobsToEnd } from './store/jobs.ts';
+import { jobsToEnd } from './store/jobs.ts';
 import { sweepTokens } from './tokens.ts';
 
 const ORDER_GRACE_MS = 2_000;
@@ -23,7 +24,7 @@ export async function expireDue(context: Context, steadyMs: number): Promise<voi
   }
   await returnExpiredOrders(db, ORDER_GRACE_MS);
   await expireTasks(db);
-  await finishJobs(db, await jobsToEnd(db, JOBS_A_ROUND));
+  await endJobs(context, await jobsToEnd(db, JOBS_A_ROUND));
   await sweepTokens(context);
   await removeExpiredTokens(context);
 }

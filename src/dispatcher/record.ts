@@ -1,9 +1,10 @@
 import type { Queryable } from '../lib/conn.ts';
 import type { Answer, Event, Parked, Progress, Result } from '../lib/messages.ts';
 import type { Context } from './context.ts';
+import { endJobs } from './jobs/ended.ts';
 import { parkBody } from './park.ts';
 import { setFacts } from './store/facts.ts';
-import { finishJobs, reopenJobs } from './store/jobs.ts';
+import { reopenJobs } from './store/jobs.ts';
 import { addEvents, applyChanges, type LockedTask, lockTasks, type TaskChange } from './store/tasks.ts';
 import { advance } from './tasks.ts';
 
@@ -15,12 +16,15 @@ const is =
 
 /** Records one batch in one transaction; recording it again changes nothing. */
 export async function record(context: Context, batch: Said[]): Promise<void> {
+  const { driver, logger } = context;
   const about = batch.filter(
     (one): one is Progress | Result => one.kind === 'progress' || one.kind === 'result',
   );
   const touched = await context.db.transaction((db) => recordTasks(db, about));
+  driver.noteEnds(touched);
+  const own = touched.filter((job) => !driver.isDriven(job));
   // In a transaction, since that is tried again after a deadlock.
-  if (touched.length > 0) await context.db.transaction((db) => finishJobs(db, touched));
+  if (own.length > 0) await context.db.transaction((db) => endJobs({ db, logger }, own));
   context.endings.tell(touched);
   for (const one of batch.filter(is('parked'))) await parkForHost(context, one);
   for (const one of batch.filter(is('answer'))) noteAnswer(context, one);

@@ -7,6 +7,8 @@ import { plainWarnings } from '../lib/secure.ts';
 import { QUEUE } from '../lib/topology.ts';
 import { keyFromBase64 } from '../lib/trust/keys.ts';
 import { seeToAdmins } from './admins.ts';
+import { startAlerts } from './alerts/start.ts';
+import { Troubles } from './alerts/troubles.ts';
 import { serveCalls } from './api/server.ts';
 import { AuditBook } from './audit-book.ts';
 import { warnOfEnds } from './certificates.ts';
@@ -18,11 +20,13 @@ import { Endings } from './endings.ts';
 import { expireDue } from './expire.ts';
 import { Floods } from './floods.ts';
 import { Greetings } from './greetings.ts';
-import { watchLogs } from './logs.ts';
+import { Driver } from './jobs/drive.ts';
+import { LogKeeper, removeOldLogs } from './logs.ts';
 import { Loop } from './loop.ts';
 import { deleteStray, deleteUnread } from './packages/sweep.ts';
 import { People } from './people.ts';
 import { publishDue } from './publish.ts';
+import { fireDue, forgetOld } from './schedules/fire.ts';
 import { Sightings } from './sightings.ts';
 import { makeSlots } from './store/downloads.ts';
 import { openStore } from './store/open.ts';
@@ -31,12 +35,17 @@ import { MetadataWatch, watchMs } from './trust/watch.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 500;
+/** How soon a driven job is looked at when there is something to look at; most rounds find nothing due. */
+const DRIVE_MS = 50;
 const EXPIRE_MS = 1_000;
 const STREAMS_MS = 60_000;
 const STRAY_MS = 3_600_000;
 const FLOODS_MS = 1_000;
 const SIGHTINGS_MS = 500;
 const CONFIRMED_MS = 300;
+const OLD_LOGS_MS = 60_000;
+const SCHEDULES_MS = 1_000;
+const FIRINGS_MS = 3_600_000;
 const CERTIFICATES_MS = 12 * 3_600_000;
 
 /**
@@ -47,17 +56,20 @@ const CERTIFICATES_MS = 12 * 3_600_000;
 export async function startDispatcher(config: DispatcherConfig, logger: Logger): Promise<AsyncDisposable> {
   await using opened = new AsyncDisposableStack();
   const context = await openContext(config, logger, opened);
-  const { publisher, management, db, confirmed, sightings, floods } = context;
+  const { publisher, management, db, confirmed, sightings, floods, driver } = context;
   await declareTopology(publisher, management);
   await makeSlots(db, config.maxDownloads);
   await seeToAdmins(context);
   const watch = new MetadataWatch(context);
   await watch.step();
 
+  const troubles = new Troubles(context);
   const loop = (name: string, pauseMs: number, step: () => Promise<void>) =>
-    opened.use(new Loop(name, logger, pauseMs, step));
+    opened.use(new Loop(name, logger, pauseMs, troubles.watch(name, step)));
   opened.defer(() => confirmed.flush(0).catch(() => undefined));
   const publishing = loop('publish', POLL_MS, () => publishDue(context));
+  driver.onReady = () => publishing.kick();
+  loop('drive', DRIVE_MS, () => driver.step());
   const results = opened.use(new Collector(context, QUEUE.results));
   const events = opened.use(new Collector(context, QUEUE.events));
   loop('confirmed', CONFIRMED_MS, () => confirmed.flush());
@@ -66,12 +78,17 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   loop('expire', EXPIRE_MS, () => expireDue(context, steadyMs()));
   const flooding = loop('floods', FLOODS_MS, () => floods.step());
   floods.onSuspicion = () => flooding.kick();
-  opened.use(watchLogs(context));
+  opened.use(new LogKeeper(context));
+  loop('old logs', OLD_LOGS_MS, () => removeOldLogs(context));
   loop('streams', Math.min(STREAMS_MS, config.streamKeepMs / 2), () => deleteUnread(context));
   loop('stray streams', STRAY_MS, () => deleteStray(context));
   loop('metadata', watchMs(config), () => watch.step());
   loop('certificates', CERTIFICATES_MS, () => warnOfEnds(context));
-  opened.use(serveCalls({ ...context, kick: () => publishing.kick(), steadyMs }));
+  opened.use(startAlerts(context, { loop, troubles, steadyMs }));
+  const room = { ...context, kick: () => publishing.kick(), steadyMs };
+  loop('schedules', SCHEDULES_MS, () => fireDue(room));
+  loop('old firings', FIRINGS_MS, () => forgetOld(room));
+  opened.use(serveCalls(room));
   logger.info({ dispatcher: context.id }, 'the dispatcher is ready');
   return opened.move();
 }
@@ -83,7 +100,8 @@ async function openContext(
   opened: AsyncDisposableStack,
 ): Promise<Context> {
   const { broker: url, ca, allowPlain } = config;
-  for (const line of plainWarnings([url, config.management, config.database])) logger.warn(line);
+  const mail = config.mail ? [config.mail.url] : [];
+  for (const line of plainWarnings([url, config.management, config.database, ...mail])) logger.warn(line);
   const db = opened.use(await openStore(config.database, ca));
   const connect = async (name: string) => {
     const broker = opened.use(await Broker.start({ url, ca, allowPlain, name, reconnectMs: 2_000 }));
@@ -100,6 +118,7 @@ async function openContext(
     orderKey: keyFromBase64(config.keys.orders),
     metadata: new MetadataFiles(db),
     endings: new Endings(),
+    driver: new Driver(db, logger, config.taskDeadlineMs),
     confirmed: new Confirmed(db),
     sightings: new Sightings(db),
     greetings: new Greetings(db),

@@ -1,6 +1,7 @@
 import type { Conn } from '../lib/conn.ts';
 import type { Goodbye, Heartbeat } from '../lib/messages.ts';
-import { markGone, markSeen, type Sighting, setProcess, unlikeKnown } from './store/hosts.ts';
+import { setOwnerHold } from './store/holds.ts';
+import { knownProcesses, markGone, markSeen, type Sighting, setProcess } from './store/hosts.ts';
 
 /** Rows a statement. */
 const BATCH = 1_000;
@@ -62,9 +63,14 @@ export class Sightings {
     if (beats.length === 0) return;
     const hosts = beats.map((one) => one.host);
     await this.#db.transaction((db) => markSeen(db, hosts));
-    const unlike = await unlikeKnown(this.#db, beats);
+    const known = await knownProcesses(this.#db, hosts);
+    const unlike = beats.filter(({ host, boot }) => known.has(host) && known.get(host)?.boot !== boot);
     for (const one of unlike.filter(({ host, boot }) => this.#doubtful.get(host) === boot)) {
       await setProcess(this.#db, one);
+    }
+    for (const { host, boot, held = null } of beats) {
+      const row = known.get(host);
+      if (row?.boot === boot && row.ownerHold !== held) await setOwnerHold(this.#db, host, held);
     }
     for (const host of hosts) this.#doubtful.delete(host);
     for (const { host, boot } of unlike) this.#doubtful.set(host, boot);

@@ -33,6 +33,8 @@ export function homeAt(root: string) {
     /** A joining under way. */
     joining: at('state', 'join.json'),
     journal: at('state', 'journal.db'),
+    /** Log lines that the broker has not taken yet. */
+    spool: at('state', 'spool'),
     downloads: at('state', 'downloads'),
     trust: at('state', 'trust'),
     trial: at('state', 'trial'),
@@ -50,6 +52,8 @@ export function homeAt(root: string) {
     trustRoot: at('etc', 'root.json'),
     ca: at('etc', 'ca.crt'),
     preflight: at('etc', 'preflight.d'),
+    /** While it is there, its owner lets nothing happen on this host; its text says why. */
+    hold: at('etc', 'hold'),
     log: at('log', 'mega_client.log'),
   };
 }

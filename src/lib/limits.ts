@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readWindow } from './when/window.ts';
 
 /**
  * What a job may do to its hosts, and when: its waves, its limits and its patience. Whoever orders may leave any of it
@@ -21,6 +22,14 @@ export type Wave = z.infer<typeof wave>;
 /** A number of hosts, or per cent. */
 const bound = z.union([z.int().min(0).max(1_000_000), percent]);
 export type Bound = z.infer<typeof bound>;
+
+const window = z.string().superRefine((text, context) => {
+  try {
+    readWindow(text, 'UTC');
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+  }
+});
 
 export const limits = z.object({
   /** Without: all hosts at once. */
@@ -59,9 +68,29 @@ export const limits = z.object({
   /** How often a task that may be tried again is tried again on its host, first after `retryAfterMs`, then twice that, ... */
   retries: z.int().min(0).max(20).optional(),
   retryAfterMs: z.int().min(0).max(DAY_MS).default(60_000),
+  /** When tasks may start, such as `mon-fri 22:00-04:00 Asia/Shanghai` (without a zone: UTC). Without: at any time. */
+  window: window.optional(),
 });
 export type Limits = z.infer<typeof limits>;
 export const noLimits = (): Limits => limits.parse({});
+
+/** As it may be asked for: a name that is not known is an error, so that no limit is lost by a slip. */
+export const limitsWanted = limits.strict().optional();
+
+/** Whether all hosts may start at once and nothing is watched: then nobody need drive the job. */
+export function saysNothing({
+  waves,
+  maxConcurrency,
+  maxErrors,
+  rate,
+  window,
+  retries = 0,
+}: Limits): boolean {
+  const atOnce = (waves ?? []).every((one) => one === '100%');
+  return (
+    atOnce && [maxConcurrency, maxErrors, rate, window].every((one) => one === undefined) && retries === 0
+  );
+}
 
 /** How many hosts a bound is, of so many: per cent are rounded down. */
 export function boundOf(bound: Bound, hosts: number): number {

@@ -13,6 +13,8 @@ export type LogOptions = {
   level?: string;
   /** Fields that every line bears. */
   base?: Record<string, unknown>;
+  /** Given each line that is written, too; it must neither throw nor wait. */
+  also?: ((line: string) => void) | undefined;
 };
 
 /**
@@ -28,21 +30,33 @@ export function createLogger(options: LogOptions = {}): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: SECRETS, censor: '***' },
   };
-  if (file === 'stderr') return pino(settings, toStderr());
+  if (file === 'stderr') return pino(settings, both(toStderr(), options.also));
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
     const target = destination({ dest: file, sync: true, append: true, mode: LOG_MODE });
     target.on('error', () => undefined); // a full disk must not stop the work that is being logged
     opened.add(target);
-    return pino(settings, target);
+    return pino(settings, both(target, options.also));
   } catch (error) {
-    const logger = pino(settings, toStderr());
+    const logger = pino(settings, both(toStderr(), options.also));
     logger.warn(
       { file, error: (error as Error).message },
       'the log file cannot be written; logging to stderr',
     );
     return logger;
   }
+}
+
+type Target = { write(line: string): unknown };
+
+function both(target: Target, also: LogOptions['also']): Target {
+  if (!also) return target;
+  return {
+    write: (line) => {
+      target.write(line);
+      also(line);
+    },
+  };
 }
 
 /** A full disk or a closed pipe behind it must not end the process. */

@@ -18,6 +18,8 @@ export type MailOptions = {
   timeoutMs?: number;
   /** Tries again while the server is away or says "later" (4xx). */
   retries?: number;
+  /** Is told whom the server refused when it took the mail for others. */
+  onRefused?: (who: string[]) => void;
 };
 
 /**
@@ -40,6 +42,7 @@ export async function sendmail(mail: Mail, options: MailOptions): Promise<string
       transport.sendMail(mail).catch((cause: unknown) => Promise.reject(told(cause, mail, url)));
     const later = (error: Error) => error instanceof MegaError && error.code === 'mail_failed';
     const sent = await retry(send, { retries, minTimeoutMs: 200, maxTimeoutMs: 5_000, when: later });
+    if (sent.rejected.length > 0) options.onRefused?.(sent.rejected);
     return sent.messageId;
   } finally {
     transport.close();

@@ -154,6 +154,8 @@ export const heartbeat = z.object({
   boot: z.uuid(),
   version,
   at: millis,
+  /** Why its owner holds it. */
+  held: reason.optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeat>;
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { InputError } from './errors.ts';
 import { schemas } from './messages.ts';
-import { DOWNLOAD_RATE, LOG_LEVEL, SCRIPT_LANES, SCRIPT_WAIT_MS } from './settings.ts';
+import { LOG_LEVEL, SCRIPT_LANES, SCRIPT_WAIT_MS } from './script-settings.ts';
+import { bytesPerSecond } from './settings.ts';
 
 /**
  * What an order asks of a host: the arguments of each type of task, as operators give them, the dispatcher passes them on
@@ -122,7 +123,7 @@ export const settings = z.strictObject({
   heartbeatMs: z.int().min(200).max(60_000).optional(),
   reconnectMs: z.int().min(10).max(60_000).optional(),
   arbitrationMs: z.int().min(500).max(600_000).optional(),
-  maxDownloadBytesPerSecond: DOWNLOAD_RATE.optional(),
+  maxDownloadBytesPerSecond: bytesPerSecond.optional(),
   scriptLanes: SCRIPT_LANES.optional(),
   scriptWaitMs: SCRIPT_WAIT_MS.optional(),
   logLevel: LOG_LEVEL.optional(),

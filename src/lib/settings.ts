@@ -1,33 +1,23 @@
 import { z } from 'zod';
 
-/** Settings of an agent that its own configuration and orders from outside have in common, and those for scripts. */
+/** Values as configuration files have them. */
+export const amqpUrl = z.url({
+  protocol: /^amqps?$/,
+  error: 'a broker URL: amqp://user:password@host:5672/mega',
+});
+export const httpUrl = z.url({
+  protocol: /^https?$/,
+  error: 'a URL of the RabbitMQ management API: http://user:password@host:15672',
+});
+export const mysqlUrl = z.url({
+  protocol: /^(mysql|mariadb)$/,
+  error: 'a database URL: mysql://user:password@host:3306/mega',
+});
 
 /** Less than the least would take longer than a task may last for a package of any size. */
-export const DOWNLOAD_RATE = z
+export const bytesPerSecond = z
   .int()
   .refine((rate) => rate === 0 || rate >= 1024, 'bytes per second, 1024 or more; 0 is without a limit');
-export const LOG_LEVEL = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
-export const SCRIPT_LANES = z.int().min(1).max(64);
-export const SCRIPT_WAIT_MS = z.int().min(0).max(3_600_000);
 
-export const scriptSettings = {
-  /** The script folder, relative to the home. */
-  scripts: z.string().min(1).default('../scripts'),
-  /** As whom scripts run. Without: as the agent. */
-  scriptUser: z
-    .string()
-    .regex(/^[a-z_][a-z0-9_-]{0,31}$/i)
-    .optional(),
-  /** How many run at once. */
-  scriptLanes: SCRIPT_LANES.default(4),
-  /** How long an upgrade waits for scripts that run. They outlive it, but a package's scripts may go with its release. */
-  scriptWaitMs: SCRIPT_WAIT_MS.default(600_000),
-  /** Whether text for a shell is taken, too: whoever holds a dispatcher then runs what he likes here. */
-  allowShellText: z.boolean().default(false),
-  /** What each process of a script may have at most. Without: as an order says, or without a limit. */
-  scriptMemoryBytes: z
-    .int()
-    .min(1 << 20)
-    .optional(),
-  scriptCpuSeconds: z.int().min(1).optional(),
-};
+/** See secure.ts. In a file `ca` is a path, relative to that file; once loaded it is the certificates themselves. */
+export const security = { ca: z.string().min(1).optional(), allowPlain: z.boolean().default(false) };

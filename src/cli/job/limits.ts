@@ -1,5 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Bound, limits, type Wave } from '../../lib/limits.ts';
+import { readWindow } from '../../lib/when/window.ts';
+import { ownZone } from '../../lib/when/zone.ts';
 import { duration } from '../duration.ts';
 import { number, wholeNumber } from '../world.ts';
 
@@ -13,6 +15,7 @@ export type LimitOptions = {
   deadline?: number;
   retries?: number;
   retryAfter?: number;
+  window?: string;
 };
 
 /** What a job may do to its hosts, and when: the same options for each command that makes one. */
@@ -46,14 +49,19 @@ export function addLimitOptions(command: Command): Command {
       '--retry-after <duration>',
       'how long it waits before that (default: 60s); twice as long each time',
       duration,
+    )
+    .option(
+      '--window <hours>',
+      "when hosts may start, such as 'mon-fri 22:00-04:00 Asia/Shanghai' (default zone: this machine's)",
+      window,
     );
 }
 
 /** As the dispatcher's functions take them; undefined where none was given. Commander has checked each. */
 export function limitsOf(options: LimitOptions): object | undefined {
-  const { waves, maxConcurrency, maxErrors, pauseBetween, rate, retries } = options;
+  const { waves, maxConcurrency, maxErrors, pauseBetween, rate, retries, window } = options;
   const { taskTimeout: timeoutMs, deadline: deadlineMs, retryAfter: retryAfterMs } = options;
-  const given = { waves, maxConcurrency, maxErrors, pauseBetween, rate, retries };
+  const given = { waves, maxConcurrency, maxErrors, pauseBetween, rate, retries, window };
   const all = Object.entries({ ...given, timeoutMs, deadlineMs, retryAfterMs });
   const said = all.filter(([, value]) => value !== undefined);
   return said.length === 0 ? undefined : Object.fromEntries(said);
@@ -71,6 +79,15 @@ export function bound(text: string): Bound {
   const parsed = limits.shape.maxErrors.safeParse(amount(text));
   if (parsed.success && parsed.data !== undefined) return parsed.data;
   throw new InvalidArgumentError('It must be a number such as 3, or per cent such as 5%.');
+}
+
+function window(text: string): string {
+  try {
+    const { text: hours, zone } = readWindow(text, ownZone());
+    return `${hours} ${zone}`;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 const pause = (text: string) => (text === 'approve' ? text : duration(text));

@@ -58,7 +58,7 @@ export function screenView(output: Output): View {
 }
 
 /** `upgrade to 1.1.0 on all`: as its command reads; a downgrade that was asked for is called so. */
-export function whatOf(job: Job): string {
+export function whatOf(job: Pick<Job, 'type' | 'args' | 'target'>): string {
   const to = typeof job.args.to === 'string' ? ` to ${job.args.to}` : '';
   const script = typeof job.args.script === 'string' ? ` ${job.args.script}` : '';
   const downgrade = job.args.downgrade === true ? ' (downgrade allowed)' : '';

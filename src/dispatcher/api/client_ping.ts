@@ -14,7 +14,7 @@ const PROBE_TTL_MS = 60_000;
  */
 export const client_ping = fn({
   name: 'client_ping',
-  help: 'A host says that it is there, what it runs, and which upgrade it is on trial for; the answer carries the time.',
+  help: 'A host says that it is there, what it runs, why its owner holds it ("held") if so, and which upgrade it is on trial for; the answer carries the time.',
   callers: AGENT,
   effect: 'changes',
   signed: true,
@@ -22,6 +22,7 @@ export const client_ping = fn({
     boot: z.uuid(),
     version: schemas.version,
     platform: schemas.platform,
+    held: schemas.reason.optional(),
     /** The upgrade task whose new release is asking to be probed. */
     trial: z.uuid().optional(),
   }),
@@ -31,8 +32,8 @@ export const client_ping = fn({
     /** For how long we have been hearing hosts without a break: silence before that is no host's fault. */
     steadyMs: z.number(),
   }),
-  handler: async (room, { boot, version, platform, trial }, caller) => {
-    const cancelling = await room.greetings.greet({ host: caller.id, boot, version, platform });
+  handler: async (room, { boot, version, platform, held, trial }, caller) => {
+    const cancelling = await room.greetings.greet({ host: caller.id, boot, version, platform, held });
     room.kick();
     for (const task of cancelling) await sendCancel(room, task, caller.id);
     const probed = trial !== undefined && (await sendProbe(room, trial, caller.id, boot));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { InputError } from '../../lib/errors.ts';
-import { limits } from '../../lib/limits.ts';
+import { limitsWanted } from '../../lib/limits.ts';
 import { schemas } from '../../lib/messages.ts';
 import {
   fetchLogs,
@@ -12,8 +12,9 @@ import {
   SCRIPT_LIMIT_MS,
   settings,
 } from '../../lib/orders.ts';
-import { startAlike } from '../jobs.ts';
+import { startAlike } from '../jobs/alike.ts';
 import { type Caller, fn, OPERATOR, type Room } from './function.ts';
+import { on } from './on.ts';
 
 /** What hosts are told to do: each makes a job with the same task for every host that is meant. */
 const QUESTION_MS = 30_000;
@@ -21,17 +22,14 @@ const RESTART_MS = 120_000;
 const MAX_OWN_ARGS_BYTES = 32 << 10;
 const SOON = { timeoutMs: SCRIPT_LIMIT_MS, deadlineMs: SCRIPT_DEADLINE_MS };
 
-const about = {
-  on: z.array(z.string().min(1).max(200)).min(1).max(10_000),
-  limits: limits.strict().optional(),
-};
+const about = { on, limits: limitsWanted };
 const made = z.object({ job: z.string() });
 
 type Wanted = {
   type: string;
   args: object;
   on: string[];
-  limits?: z.infer<typeof limits> | undefined;
+  limits?: z.infer<typeof limitsWanted>;
   timeoutMs: number;
   deadlineMs?: number;
 };

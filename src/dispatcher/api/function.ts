@@ -27,6 +27,8 @@ export type Fn<I extends z.ZodObject = z.ZodObject, O extends z.ZodType = z.ZodT
   effect: Effect;
   input: I;
   output: O;
+  /** It makes a job, which its answer names, of the hosts that `on` means: a schedule may call it. */
+  makesJob?: boolean;
   /** Its answer is signed: what hosts must be able to believe. */
   signed?: boolean;
   handler: (context: Room, input: z.infer<I>, caller: Caller) => Promise<z.infer<O>>;

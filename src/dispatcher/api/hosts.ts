@@ -5,10 +5,12 @@ import { sha256Hex } from '../../lib/token.ts';
 import { provisionHost, removeHostFromBroker, unlessRemoved } from '../declare.ts';
 import { foreignUser } from '../enrol.ts';
 import { shortenCutOff } from '../store/floods.ts';
-import { getHost, type HostRow, listHosts } from '../store/hosts.ts';
+import { allHosts, getHost, type HostRow, listHosts } from '../store/hosts.ts';
 import { addHost, removeHost, setMachine, setSecret } from '../store/registered.ts';
 import { cancelTasksOf } from '../store/tasks.ts';
+import { selectHosts } from '../targets.ts';
 import { fn, OPERATOR, VIEWER } from './function.ts';
+import { on } from './on.ts';
 
 const host = z.object({
   id: z.string(),
@@ -21,10 +23,16 @@ const host = z.object({
   /** It flooded, and may not connect until then. */
   cutOffUntil: z.string().nullable(),
   cutOffReason: z.string().nullable(),
+  /** By an operator. */
+  hold: z.object({ by: z.string(), reason: z.string(), until: z.string().nullable() }).nullable(),
+  /** By its owner, for this reason. */
+  ownerHold: z.string().nullable(),
 });
 
-const told = ({ boot: _, ...row }: HostRow) => ({
+/** Without its facts: those of a thousand hosts would not fit into one answer. */
+const told = ({ boot: _, facts: __, hold, ...row }: HostRow) => ({
   ...row,
+  hold: hold && { ...hold, until: hold.until?.toISOString() ?? null },
   registeredAt: row.registeredAt.toISOString(),
   lastSeenAt: row.lastSeenAt?.toISOString() ?? null,
   cutOffUntil: row.cutOffUntil?.toISOString() ?? null,
@@ -57,20 +65,21 @@ export const hostFunctions = [
   }),
   fn({
     name: 'del_server',
-    help: 'Removes a host: its broker user and queue. Its tasks stay as history.',
+    help: 'Removes a host: its broker user and queue. Its tasks stay as history. "wasOnline" says whether its agent ran.',
     callers: OPERATOR,
     effect: 'changes',
     input: z.object({ host: schemas.host }),
-    output: z.object({ host: z.string() }),
+    output: z.object({ host: z.string(), wasOnline: z.boolean() }),
     handler: async (room, input) => {
-      if (!(await getHost(room.db, input.host))) throw unknown(input.host);
+      const row = await getHost(room.db, input.host);
+      if (!row) throw unknown(input.host);
       await removeHostFromBroker(room.publisher, room.management, input.host); // first: a retry must still find it
       await room.db.transaction(async (db) => {
         await cancelTasksOf(db, input.host);
         await removeHost(db, input.host);
       });
       await unlessRemoved(room, input.host);
-      return { host: input.host };
+      return { host: input.host, wasOnline: row.online };
     },
   }),
   fn({
@@ -89,25 +98,36 @@ export const hostFunctions = [
   }),
   fn({
     name: 'get_server',
-    help: 'One host.',
+    help: 'One host, with what it has told of itself ("facts").',
     callers: VIEWER,
     effect: 'reads',
     input: z.object({ host: schemas.host }),
-    output: host,
+    output: host.extend({ facts: schemas.json }),
     handler: async (room, input) => {
       const row = await getHost(room.db, input.host);
       if (!row) throw unknown(input.host);
-      return told(row);
+      return { ...told(row), facts: row.facts };
     },
   }),
   fn({
     name: 'get_all_server',
-    help: 'Hosts in order of id, at most 1000 a call; pass the last id as "after" for the next ones.',
+    help: 'Hosts in order of id, at most 1000 a call; pass the last id as "after" for the next ones. "on" leaves out those whom these targets do not mean.',
     callers: VIEWER,
     effect: 'reads',
-    input: z.object({ after: schemas.afterHost.default(''), limit: z.int().min(1).max(1000).default(1000) }),
+    input: z.object({
+      after: schemas.afterHost.default(''),
+      limit: z.int().min(1).max(1000).default(1000),
+      on: on.optional(),
+    }),
     output: z.array(host),
-    handler: async (room, { after, limit }) => (await listHosts(room.db, after, limit)).map(told),
+    handler: async (room, { after, limit, on: targets }) => {
+      if (!targets) return (await listHosts(room.db, after, limit)).map(told);
+      const meant = selectHosts(await allHosts(room.db), targets);
+      return meant
+        .filter(({ id }) => id > after)
+        .slice(0, limit)
+        .map(told);
+    },
   }),
 ];
 

@@ -1,53 +1,42 @@
 import { z } from 'zod';
 import { InputError } from '../../lib/errors.ts';
+import { limitsWanted } from '../../lib/limits.ts';
 import { schemas, trialWanted } from '../../lib/messages.ts';
-import { startPing, startUpgrade } from '../jobs.ts';
-import { countStates, getJob, type JobRow, listJobs } from '../store/jobs.ts';
+import { startPing } from '../jobs/alike.ts';
+import { startUpgrade } from '../jobs/upgrade.ts';
+import { getJob, listJobs, OPEN_JOBS } from '../store/jobs.ts';
 import { listTasks } from '../store/tasks.ts';
 import { AGENT, fn, OPERATOR, VIEWER } from './function.ts';
-import { listed, shownArgs } from './shown.ts';
+import { job, jobId, jobNow, told, toldNow, unknownJob } from './job-told.ts';
+import { on } from './on.ts';
+import { listed } from './shown.ts';
 
 /** Less than a call may last. */
 const MAX_WAIT_MS = 5_000;
 
-const on = z.array(z.string().min(1).max(200)).min(1).max(10_000);
-const job = z.object({
-  id: z.string(),
-  type: z.string(),
-  args: schemas.json,
-  target: z.string(),
-  state: z.string(),
-  createdAt: z.string(),
-  createdBy: z.string(),
-  finishedAt: z.string().nullable(),
-});
-
-const told = (row: JobRow) => ({
-  ...row,
-  args: shownArgs(row.args),
-  createdAt: row.createdAt.toISOString(),
-  finishedAt: row.finishedAt?.toISOString() ?? null,
-});
+const isOpen = (state: string | undefined) => (OPEN_JOBS as readonly (string | undefined)[]).includes(state);
 
 export const jobFunctions = [
   fn({
     name: 'client_upgrade',
-    help: 'Upgrades hosts to a published version (without "to": the newest). Hosts that run a newer one go back only with "downgrade". An operator names the hosts; a host that calls it upgrades itself.',
+    help: 'Upgrades hosts to a published version (without "to": the newest). Hosts that run a newer one go back only with "downgrade". An operator names the hosts; a host that calls it upgrades itself. More than 10 hosts are taken in waves of 1, 10% and 100%, and the job pauses past 10% of errors, unless "limits" name other waves.',
     callers: [...AGENT, ...OPERATOR],
     effect: 'changes',
+    makesJob: true,
     input: z.object({
       to: schemas.version.optional(),
       on: on.optional(),
       trial: trialWanted,
       downgrade: z.boolean().default(false),
+      limits: limitsWanted,
     }),
     output: z.object({ job: z.string(), task: z.string().optional() }),
     handler: async (room, input, caller) => {
       const self = caller.role === 'agent';
       const hosts = self ? [caller.id] : input.on;
       if (!hosts) throw new InputError('bad_argument', 'on: name the hosts, or "all"');
-      const { to, trial, downgrade } = input;
-      const request = { to, trial, downgrade, on: hosts };
+      const { to, trial, downgrade, limits } = input;
+      const request = { to, trial, downgrade, limits: self ? undefined : limits, on: hosts };
       const id = await startUpgrade(room, request, { by: caller.id, key: caller.key });
       room.kick();
       if (!self) return { job: id };
@@ -60,28 +49,28 @@ export const jobFunctions = [
     help: 'Asks hosts through their own queues whether they are there.',
     callers: OPERATOR,
     effect: 'changes',
-    input: z.object({ on }),
+    makesJob: true,
+    input: z.object({ on, limits: limitsWanted }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {
-      const id = await startPing(room, input.on, { by: caller.id, key: caller.key });
+      const id = await startPing(room, input, { by: caller.id, key: caller.key });
       room.kick();
       return { job: id };
     },
   }),
   fn({
     name: 'get_job',
-    help: 'One job, with how many of its tasks are in each state; with "waitMs" once it has ended, or after so long.',
+    help: 'One job: how many of its tasks are in each state, wave by wave, what went wrong, and what it waits for; with "waitMs" once it has ended, or after so long.',
     callers: VIEWER,
     effect: 'reads',
-    input: z.object({ id: z.uuid(), waitMs: z.int().min(0).max(MAX_WAIT_MS).default(0) }),
-    output: job.extend({ counts: z.record(z.string(), z.number()) }),
+    input: z.object({ id: jobId, waitMs: z.int().min(0).max(MAX_WAIT_MS).default(0) }),
+    output: jobNow,
     handler: async (room, { id, waitMs }) => {
-      const ended = async () => (await getJob(room.db, id))?.state !== 'running';
+      const ended = async () => !isOpen((await getJob(room.db, id))?.state);
       if (waitMs > 0) await room.endings.wait(id, waitMs, ended);
       const row = await getJob(room.db, id);
-      if (!row) throw new InputError('unknown_job', `there is no job ${id}; mega job list shows the latest`);
-      const counts = await countStates(room.db, id);
-      return { ...told(row), counts: counts as Record<string, number> };
+      if (!row) throw unknownJob(id);
+      return toldNow(room, row);
     },
   }),
   fn({

@@ -2,21 +2,29 @@ import { z } from 'zod';
 import { codeOf, MegaError } from '../../lib/errors.ts';
 import { type Call, check } from '../../lib/messages.ts';
 import { type Audited, audited, auditRefusal } from '../audit.ts';
+import { alertFunctions } from './alerts.ts';
 import { apiTokenFunctions } from './api-tokens.ts';
 import { auditFunctions } from './audit.ts';
 import { callerOf, type Sender } from './callers.ts';
 import { client_ping } from './client_ping.ts';
 import { commandFunctions } from './commands.ts';
 import { doctor } from './doctor.ts';
+import { freezeFunctions } from './freeze.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
+import { holdFunctions } from './holds.ts';
 import { hostFunctions } from './hosts.ts';
+import { inventoryFunctions } from './inventory.ts';
+import { jobControlFunctions } from './job-controls.ts';
 import { jobFunctions } from './jobs.ts';
+import { logFunctions } from './logs.ts';
 import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
+import { scheduleFunctions } from './schedules.ts';
 import { secretFunctions } from './secrets.ts';
 import { taskFunctions } from './tasks.ts';
 import { tokenFunctions } from './tokens.ts';
 import { userFunctions } from './users.ts';
+import { windowFunctions } from './windows.ts';
 
 const get_all_funcs = fn({
   name: 'get_all_funcs',
@@ -44,15 +52,23 @@ const all: Fn[] = [
   get_all_funcs,
   ...jobFunctions,
   ...commandFunctions,
+  ...jobControlFunctions,
+  ...freezeFunctions,
   ...hostFunctions,
+  ...holdFunctions,
+  ...inventoryFunctions,
+  ...logFunctions,
   ...metadataFunctions,
   ...packageFunctions,
+  ...scheduleFunctions(() => functions),
   ...secretFunctions,
   ...taskFunctions,
   ...tokenFunctions,
   ...userFunctions,
+  ...windowFunctions,
   ...apiTokenFunctions,
   ...auditFunctions,
+  ...alertFunctions,
 ];
 
 /** Every function of the dispatcher, by name. */

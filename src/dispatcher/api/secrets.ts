@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { InputError } from '../../lib/errors.ts';
+import { limitsWanted } from '../../lib/limits.ts';
 import { schemas } from '../../lib/messages.ts';
 import { unlessRemoved } from '../declare.ts';
-import { startRotation } from '../jobs.ts';
+import { startRotation } from '../jobs/alike.ts';
 import { setSecret } from '../store/registered.ts';
 import { AGENT, fn, OPERATOR } from './function.ts';
+import { on } from './on.ts';
 
 export const secretFunctions = [
   fn({
@@ -27,10 +29,11 @@ export const secretFunctions = [
     help: 'Lets hosts exchange their secrets in the broker; those that are away do it when they come back.',
     callers: OPERATOR,
     effect: 'changes',
-    input: z.object({ on: z.array(z.string().min(1).max(200)).min(1).max(10_000) }),
+    makesJob: true,
+    input: z.object({ on, limits: limitsWanted }),
     output: z.object({ job: z.string() }),
     handler: async (room, input, caller) => {
-      const id = await startRotation(room, input.on, { by: caller.id, key: caller.key });
+      const id = await startRotation(room, input, { by: caller.id, key: caller.key });
       room.kick();
       return { job: id };
     },

@@ -28,6 +28,9 @@ const task = z.object({
   reason: z.string().nullable(),
   attempts: z.number(),
   late: z.boolean(),
+  wave: z.number(),
+  /** How often its host was asked in this job, this time included. */
+  tries: z.number(),
   fromVersion: z.string().nullable(),
   running: z.string().nullable(),
   output: schemas.json.nullable(),
@@ -81,13 +84,14 @@ export const taskFunctions = [
   }),
   fn({
     name: 'get_all_task',
-    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones), or the latest of a host, or the latest of all. "states" leaves out a job\'s others. "events" adds what the hosts said, of at most 200 tasks a call.',
+    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones) or, with order "slowest", those that took longest; or the latest of a host, or the latest of all. "states" leaves out a job\'s others. "events" adds what the hosts said, of at most 200 tasks a call.',
     callers: VIEWER,
     effect: 'reads',
     input: z.object({
       job: z.uuid().optional(),
       host: schemas.host.optional(),
       states: z.array(z.string().max(16)).min(1).max(20).optional(),
+      order: z.enum(['host', 'slowest']).default('host'),
       after: schemas.afterHost.default(''),
       limit: z.int().min(1).max(500).default(100),
       events: z.boolean().default(false),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Queryable } from '../../lib/conn.ts';
 import { InputError } from '../../lib/errors.ts';
+import { labels } from '../../lib/labels.ts';
 import { schemas } from '../../lib/messages.ts';
 import { sha256Hex, tokenIdOf } from '../../lib/token.ts';
 import { JOINER_PREFIX, joinerUser } from '../../lib/topology.ts';
@@ -11,9 +12,6 @@ import { getMetadata, newestMetadata } from '../store/trust.ts';
 import { fn, JOINER, OPERATOR } from './function.ts';
 
 const MAX_TTL_MS = 90 * 86_400_000;
-const labels = z
-  .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,62}$/), z.string().min(1).max(128))
-  .refine((all) => Object.keys(all).length <= 32, 'at most 32 labels');
 const id = z.string().regex(/^[0-9a-f]{12}$/);
 const token = z.object({
   id,

@@ -1,4 +1,5 @@
 import type { Conn, Queryable } from '../../lib/conn.ts';
+import { HELD, HELD_WHY } from './holds.ts';
 import { parsed } from './rows.ts';
 import { sql } from './sql.ts';
 
@@ -21,8 +22,17 @@ export type DueTask = {
 const LEASE_MS = 30_000;
 
 /**
- * Pending tasks of hosts that are online, each claimed, oldest first; and the last that was looked at, to go on `after`
- * it. What is claimed stays pending for a while: to begin at the front each time would read all of that again.
+ * Whether an order of the task `t` may be sent to its host `h` now: it is online, and nobody holds it, or it is only asked
+ * whether it is there. The one place that says so.
+ */
+export const SENDABLE = sql`h.online = 1 AND (t.type = 'ping' OR ${HELD} = 0)`;
+/** Nobody is just sending it. */
+export const UNLEASED = sql`COALESCE(t.lease_until < UTC_TIMESTAMP(3), 1) = 1`;
+
+/**
+ * Pending tasks that may start, each claimed, oldest first; while all is frozen, pings alone. And the last that was looked
+ * at, to go on `after` it. What is claimed stays pending for a while: to begin at the front each time would read all of
+ * that again.
  */
 export async function claimPending(
   db: Conn,
@@ -33,8 +43,8 @@ export async function claimPending(
   const candidates = await db.query<{ id: string }>(
     sql`
       SELECT t.id FROM tasks t JOIN hosts h ON h.id = t.host_id
-      WHERE t.state = 'pending' AND t.id > ? AND h.online = 1 AND t.deadline_at > UTC_TIMESTAMP(3)
-        AND (t.lease_until IS NULL OR t.lease_until < UTC_TIMESTAMP(3))
+      WHERE t.state = 'pending' AND t.ready = 1 AND t.id > ? AND ${SENDABLE} AND t.deadline_at > UTC_TIMESTAMP(3)
+        AND ${UNLEASED} AND (t.type = 'ping' OR NOT EXISTS (SELECT 1 FROM freeze))
       ORDER BY t.id LIMIT ?`,
     [after, limit],
   );
@@ -45,8 +55,8 @@ export async function claimPending(
       sql`
         SELECT id, host_id AS host, type, args, attempts + 1 AS attempt, timeout_ms AS timeoutMs,
           LEAST(?, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), deadline_at) / 1000) AS ttlMs
-        FROM tasks
-        WHERE id IN (?) AND state = 'pending' AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))
+        FROM tasks t
+        WHERE id IN (?) AND state = 'pending' AND ready = 1 AND ${UNLEASED}
         ORDER BY id FOR UPDATE SKIP LOCKED`,
       [orderTtlMs, ids],
     );
@@ -76,7 +86,10 @@ export async function markQueued(db: Queryable, ids: string[]): Promise<void> {
   await db.run(statement, [ids]);
 }
 
-/** The broker gave the orders back, or did not answer: due again after a pause, until their deadline. */
+/**
+ * The broker gave the orders back, or did not answer: due again after a pause, until their deadline. One that was given
+ * back leaves its place within the limits of a job to others meanwhile.
+ */
 export async function markUnsent(
   db: Queryable,
   ids: string[],
@@ -85,29 +98,38 @@ export async function markUnsent(
 ): Promise<void> {
   if (ids.length === 0) return;
   const statement = sql`
-    UPDATE tasks SET returned = ?, lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND
-    WHERE id IN (?) AND state = 'pending'`;
-  await db.run(statement, [returned ? 1 : 0, pauseMs * 1000, ids]);
+    UPDATE tasks t JOIN jobs j ON j.id = t.job_id
+    SET t.ready = CASE WHEN ? = 1 AND j.limits IS NOT NULL THEN 0 ELSE t.ready END,
+      t.returned = ?, t.lease_until = UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND
+    WHERE t.id IN (?) AND t.state = 'pending'`;
+  await db.run(statement, [returned ? 1 : 0, returned ? 1 : 0, pauseMs * 1000, ids]);
 }
 
-/** Orders that expired unread: their tasks wait again, to be sent anew when the host is heard. */
+/**
+ * Orders that expired unread: their tasks wait again, to be sent anew when the host is heard; where the job is driven,
+ * within its limits.
+ */
 export async function returnExpiredOrders(db: Queryable, graceMs: number): Promise<number> {
   const statement = sql`
-    UPDATE tasks SET state = 'pending', lease_until = NULL
-    WHERE state = 'queued' AND order_expires_at < UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND`;
+    UPDATE tasks t JOIN jobs j ON j.id = t.job_id
+    SET t.state = 'pending', t.lease_until = NULL, t.ready = CASE WHEN j.limits IS NULL THEN 1 ELSE 0 END
+    WHERE t.state = 'queued' AND t.order_expires_at < UTC_TIMESTAMP(3) - INTERVAL ? MICROSECOND`;
   return db.run(statement, [graceMs * 1000]);
 }
 
-/** Tasks whose deadline passed before their host took them. */
+/** Tasks whose deadline passed before their host took them; of jobs that are driven their driver sees to that. */
 export async function expireTasks(db: Queryable): Promise<number> {
   const jobs = await db.query<{ id: string }>(sql`
-    SELECT id FROM jobs WHERE state = 'running' AND (deadline_at IS NULL OR deadline_at < UTC_TIMESTAMP(3))`);
+    SELECT id FROM jobs
+    WHERE state = 'running' AND limits IS NULL AND (deadline_at IS NULL OR deadline_at < UTC_TIMESTAMP(3))`);
   if (jobs.length === 0) return 0;
   const statement = sql`
     UPDATE tasks SET finished_at = UTC_TIMESTAMP(3), lease_until = NULL,
-      reason = CASE WHEN returned = 1 THEN 'the host has no queue' ELSE 'the host was not there in time' END,
+      reason = CASE WHEN returned = 1 THEN 'the host has no queue' ELSE COALESCE(
+        (SELECT CONCAT('the host was held ', ${HELD_WHY}) FROM hosts h WHERE h.id = host_id AND ${HELD} = 1),
+        'the host was not there in time') END,
       state = CASE WHEN returned = 1 THEN 'undeliverable' ELSE 'expired' END
-    WHERE job_id IN (?) AND state = 'pending' AND deadline_at < UTC_TIMESTAMP(3)
+    WHERE job_id IN (?) AND retried = 0 AND state = 'pending' AND deadline_at < UTC_TIMESTAMP(3)
       AND (lease_until IS NULL OR lease_until < UTC_TIMESTAMP(3))`;
   return db.run(statement, [jobs.map((job) => job.id)]);
 }

@@ -15,6 +15,8 @@ export type TaskRow = {
   reason: string | null;
   attempts: number;
   late: boolean;
+  wave: number;
+  tries: number;
   fromVersion: string | null;
   createdAt: Date;
   queuedAt: Date | null;
@@ -33,7 +35,7 @@ export type EventRow = {
 };
 
 const COLUMNS = sql`t.id, t.job_id AS job, t.host_id AS host, t.type, t.args, t.state, t.phase, t.reason, t.attempts,
-  t.late = 1 AS late, t.from_version AS fromVersion, t.created_at AS createdAt, t.queued_at AS queuedAt,
+  t.late = 1 AS late, t.wave, t.tries, t.from_version AS fromVersion, t.created_at AS createdAt, t.queued_at AS queuedAt,
   t.accepted_at AS acceptedAt, t.started_at AS startedAt, t.heard_at AS heardAt, t.finished_at AS finishedAt, e.result`;
 /** With the result, which is kept with the last event. */
 const TASKS = sql`tasks t LEFT JOIN task_events e ON e.task_id = t.id AND e.seq = t.seq`;
@@ -48,21 +50,29 @@ export type TaskFilter = {
   host?: string | undefined;
   /** Of a job only. */
   states?: string[] | undefined;
+  /** Of a job only. */
+  order?: 'host' | 'slowest';
   after: string;
   limit: number;
 };
 
-/** Of a job: in order of host. Otherwise the newest first. */
+/**
+ * Of a job: in order of host, or those that took longest first, without what was tried again since. Otherwise the newest
+ * first.
+ */
 export async function listTasks(db: Queryable, filter: TaskFilter): Promise<TaskRow[]> {
   const { job, host, states, after, limit } = filter;
+  if (job !== undefined && filter.order === 'slowest') return slowestTasks(db, job, limit);
   if (job !== undefined && states) {
     const statement = sql`
-      SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? AND t.state IN (?) ORDER BY t.host_id LIMIT ?`;
+      SELECT ${COLUMNS} FROM ${TASKS}
+      WHERE t.job_id = ? AND t.retried = 0 AND t.host_id > ? AND t.state IN (?) ORDER BY t.host_id LIMIT ?`;
     return (await db.query<TaskRow>(statement, [job, after, states, limit])).map(told);
   }
   if (job !== undefined) {
     const statement = sql`
-      SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.host_id > ? ORDER BY t.host_id LIMIT ?`;
+      SELECT ${COLUMNS} FROM ${TASKS}
+      WHERE t.job_id = ? AND t.retried = 0 AND t.host_id > ? ORDER BY t.host_id LIMIT ?`;
     return (await db.query<TaskRow>(statement, [job, after, limit])).map(told);
   }
   if (host !== undefined) {
@@ -72,6 +82,13 @@ export async function listTasks(db: Queryable, filter: TaskFilter): Promise<Task
   return (
     await db.query<TaskRow>(sql`SELECT ${COLUMNS} FROM ${TASKS} ORDER BY t.id DESC LIMIT ?`, [limit])
   ).map(told);
+}
+
+async function slowestTasks(db: Queryable, job: string, limit: number): Promise<TaskRow[]> {
+  const statement = sql`
+    SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.retried = 0 AND t.accepted_at IS NOT NULL
+    ORDER BY TIMESTAMPDIFF(MICROSECOND, t.accepted_at, COALESCE(t.finished_at, UTC_TIMESTAMP(3))) DESC, t.host_id LIMIT ?`;
+  return (await db.query<TaskRow>(statement, [job, limit])).map(told);
 }
 
 export async function listEvents(db: Queryable, ids: string[]): Promise<(EventRow & { task: string })[]> {
@@ -172,12 +189,16 @@ export async function cancelTask(db: Queryable, id: string): Promise<'cancelled'
   return row ? 'cancelling' : 'ended';
 }
 
-/** Ends what a host that is removed has not taken. */
+/** Ends what a host that is removed has not taken; of what it had begun nobody will hear. */
 export async function cancelTasksOf(db: Queryable, host: string): Promise<void> {
   const statement = sql`
     UPDATE tasks SET state = 'cancelled', reason = 'the host was removed', finished_at = UTC_TIMESTAMP(3)
     WHERE host_id = ? AND state IN ('pending', 'queued', 'cancelling') AND accepted_at IS NULL`;
   await db.run(statement, [host]);
+  const begun = sql`
+    UPDATE tasks SET state = 'lost', reason = 'the host was removed while it was at it', finished_at = UTC_TIMESTAMP(3)
+    WHERE host_id = ? AND state IN ('accepted', 'running', 'cancelling')`;
+  await db.run(begun, [host]);
 }
 
 /** Tasks that these hosts should know are to be cancelled, by host. */

@@ -4,12 +4,16 @@ import { codeOf, describe } from '../../lib/errors.ts';
 import { keyFromBase64, keyId } from '../../lib/trust/keys.ts';
 import { aboutOf, targetsOf, verifyRoot, verifySigned } from '../../lib/trust/metadata.ts';
 import { orderKeysIn } from '../../lib/trust/targets.ts';
+import { remindOfEnd } from '../alerts/expiring.ts';
+import { remindOf } from '../alerts/raise.ts';
 import type { Context } from '../context.ts';
 import { addMetadata, lockMetadata, newestMetadata, type Stored } from '../store/trust.ts';
 import { type OnlineSigner, renewOnline } from './online.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
+/** A day, as far as those who look each hour can tell. */
+const REMIND_MS = DAY_MS - HOUR_MS;
 /** In this part of a timestamp's life it is looked at once. */
 const LOOKS_A_LIFE = 10;
 const MOST_MS = 60_000;
@@ -60,7 +64,7 @@ export class MetadataWatch {
       this.#seen.timestamp = (await newestMetadata(db, 'timestamp'))?.version ?? 0;
     } catch (error) {
       if (codeOf(error) !== 'wrong_online_key') throw error;
-      this.#tell('error', 'online', HOUR_MS, `nothing is signed: ${describe(error)}`);
+      await this.#tellTrouble('online', `nothing is signed: ${describe(error)}`);
     }
   }
 
@@ -69,62 +73,53 @@ export class MetadataWatch {
     const root = await newestMetadata(db, 'root');
     const targets = await newestMetadata(db, 'targets');
     if (!root || !targets) {
-      return this.#tell(
-        'error',
-        'nothing',
-        HOUR_MS,
-        'no metadata is signed yet, so that hosts obey nobody: mega keys push',
-      );
+      const text = 'no metadata is signed yet, so that hosts obey nobody: mega keys push';
+      return this.#tellTrouble('nothing', text);
     }
-    this.#expiry('root', root);
-    this.#expiry('targets', targets);
+    await this.#expiry('root', root);
+    await this.#expiry('targets', targets);
     if (targets.version < this.#seen.targets) {
-      this.#tell(
-        'error',
+      await this.#tellTrouble(
         'behind',
-        HOUR_MS,
         `the targets went back from version ${this.#seen.targets} to ${targets.version}, and hosts will refuse them: mega keys push`,
       );
     } else this.#seen.targets = targets.version;
     const own = keyId(keyFromBase64(config.keys.orders));
     if (!orderKeysIn(targetsOf(targets.body)).has(own)) {
-      this.#tell(
-        'error',
+      await this.#tellTrouble(
         'orders',
-        HOUR_MS,
         `the orders key ${own.slice(0, 8)} of this dispatcher is not signed, so that hosts refuse its orders: start it with the dispatcher.json that mega keys rotate orders wrote`,
       );
     }
   }
 
-  #expiry(role: 'root' | 'targets', { body }: Stored): void {
+  async #expiry(role: 'root' | 'targets', { body }: Stored): Promise<void> {
+    const { db, config } = this.#context;
     const { expires } = aboutOf(role, body);
     const leftMs = expires.getTime() - Date.now();
+    if (leftMs >= config.expiryWarningMs) return;
     const day = expires.toISOString().slice(0, 10);
-    const remedy = `renew it with the offline keys: mega keys renew ${role}`;
-    if (leftMs < 0) {
-      this.#tell(
-        'error',
-        role,
-        HOUR_MS,
-        `${role}.json expired on ${day}, and no host is upgraded: ${remedy}`,
-      );
-    } else if (leftMs < this.#context.config.expiryWarningMs) {
-      this.#tell(
-        'warn',
-        role,
-        DAY_MS,
-        `${role}.json expires in ${Math.ceil(leftMs / DAY_MS)} days, on ${day}: ${remedy}`,
-      );
-    }
+    const isOver = leftMs < 0;
+    const when = isOver
+      ? `expired on ${day}, and no host is upgraded`
+      : `expires in ${Math.ceil(leftMs / DAY_MS)} days, on ${day}`;
+    const text = `${role}.json ${when}: renew it with the offline keys: mega keys renew ${role}`;
+    if (!this.#log(isOver ? 'error' : 'warn', role, isOver ? HOUR_MS : DAY_MS, text)) return;
+    await remindOfEnd(db, `${role}.json`, expires, text);
   }
 
-  /** Not more often than that. */
-  #tell(level: 'warn' | 'error', about: string, everyMs: number, text: string): void {
+  async #tellTrouble(about: string, text: string): Promise<void> {
+    if (!this.#log('error', about, HOUR_MS, text)) return;
+    await remindOf(this.#context.db, { kind: 'trouble', about: `metadata, ${about}`, text }, REMIND_MS);
+  }
+
+  /** Not more often than that; whether it was. */
+  #log(level: 'warn' | 'error', about: string, everyMs: number, text: string): boolean {
     const key = `${level} ${about}`;
-    if (performance.now() - (this.#toldAt.get(key) ?? Number.NEGATIVE_INFINITY) < everyMs) return;
+    if (performance.now() - (this.#toldAt.get(key) ?? Number.NEGATIVE_INFINITY) < everyMs) return false;
     this.#toldAt.set(key, performance.now());
     this.#context.logger[level]({ trust: about }, text);
+    return true;
   }
 }
 
