@@ -12,6 +12,7 @@ import { lives, processId } from '../src/agent/keeper/process-id.ts';
 import { RunFolder } from '../src/agent/keeper/run-folder.ts';
 import { lengthOf, readOutput, Segments } from '../src/agent/keeper/segments.ts';
 import { Lanes } from '../src/agent/lanes.ts';
+import { Lines } from '../src/agent/script/lines.ts';
 import { outputOf } from '../src/agent/script/output.ts';
 import { summaryByEnd } from '../src/cli/run/show.ts';
 
@@ -57,6 +58,23 @@ test('what a result keeps of an output is whole letters, all of it where it is s
     0,
   ]);
   assert.deepEqual(shown(Buffer.alloc(0), 5), ['', '', 'utf8', 0]);
+});
+
+test('lines of an output are told whole, a letter cut in two as well, and again from the last whole one by the next agent', () => {
+  using place = folder();
+  const run = new RunFolder(place.path);
+  using output = new Segments(place.path, 1000, 1000);
+  const told: string[] = [];
+  const lines = () => new Lines(run, { task: 't', script: 's' }, ({ text }) => told.push(text));
+  const first = lines();
+  const bytes = Buffer.from('eins\nzwei ä');
+  output.write(bytes.subarray(0, -1));
+  first.look();
+  const next = lines();
+  output.write(bytes.subarray(-1));
+  output.write(Buffer.from(' drei\nrest'));
+  next.finish();
+  assert.deepEqual(told, ['eins', 'zwei ä drei', 'rest']);
 });
 
 test('of two that would begin a run one is the first, whoever it is', () => {

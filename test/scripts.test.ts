@@ -102,6 +102,24 @@ describe('a script on a host', () => {
     assert.deepEqual([output!.bytes, output!.cut], [PRINTED + 11, PRINTED + 11 - 2000]);
   });
 
+  test('is told line by line while it runs, also by the agent after the one that began it', async () => {
+    bash(
+      'lines.sh',
+      'echo one; printf two; while [ ! -e "$1" ]; do sleep 0.02; done; echo " three"; printf four',
+    );
+    const task = await started({ script: 'lines.sh', args: [here('on')] });
+    const said = async () => {
+      const rows = await world().call<{ text: string; script: string; host: string }[]>('task_log', { task });
+      return rows.filter((one) => one.script === 'lines.sh' && one.host === agent.id).map((one) => one.text);
+    };
+    await until('the first line', async () => (await said()).join() === 'one', { pollMs: 50 });
+    await agent.killAll();
+    await agent.start();
+    writeFileSync(here('on'), '');
+    assert.equal((await ended(world(), task)).output?.head, 'one\ntwo three\nfour');
+    await until('all lines', async () => (await said()).join() === 'one,two three,four', { pollMs: 50 });
+  });
+
   test('that prints what is no text is told byte by byte', async () => {
     bash('binary.sh', "printf '\\000\\377\\001\\200'");
     const { output } = await runs(world(), agent, { script: 'binary.sh' });

@@ -19,6 +19,8 @@ export type Following = {
   signal: AbortSignal;
   task: string;
   graceMs: number;
+  /** Told again and again, to see what is new. */
+  onLook(): void;
 };
 
 /**
@@ -31,6 +33,7 @@ export async function follow(folder: RunFolder, following: Following): Promise<O
   for (;;) {
     const keeper = folder.keeper; // first: one that has ended by now has written down how
     const end = folder.end;
+    following.onLook();
     if (end) return { end };
     if (keeper === null) return { gone: 'it was not begun' };
     if (keeper && !lives(keeper)) return gone(folder, following.task);

@@ -7,6 +7,7 @@ import { launchKeeper } from '../keeper/launch.ts';
 import { type End as Ended, RunFolder } from '../keeper/run-folder.ts';
 import type { Room } from '../room.ts';
 import { follow, type Outcome } from '../script/follow.ts';
+import { Lines } from '../script/lines.ts';
 import { outputOf } from '../script/output.ts';
 import { labelOf, makeWork, planScript } from '../script/plan.ts';
 import { sweepRuns } from '../script/sweep.ts';
@@ -33,9 +34,11 @@ export const remoteCmdTask: TaskType = {
     const asked = argsOf(remoteCmd, entry.order.args);
     const folder = new RunFolder(join(room.home.scriptRuns, task));
     if (entry.facts.begun !== true) await begin(run, asked, folder);
-    const following = { task, graceMs: asked.graceMs, signal: run.signal };
+    const lines = new Lines(folder, { task, script: labelOf(asked) }, room.ship);
+    const following = { task, graceMs: asked.graceMs, signal: run.signal, onLook: () => lines.look() };
     noteCancelling(run);
     const outcome = await follow(folder, following);
+    lines.finish();
     const output = outputOf(folder.path, 'end' in outcome ? outcome.end : undefined, asked.keepBytes);
     return { ...wordOf(outcome, { run, label: labelOf(asked) }, output), output };
   },
