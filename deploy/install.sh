@@ -330,6 +330,20 @@ stop_service() {
   fi
 }
 
+# Under systemd they have ended with the service. What keeps a script is told so, and ends it in a minute at most.
+scripts() {
+  for one in /proc/[0-9]*; do
+    case $( { tr '\0' ' ' <"$one/cmdline"; } 2>/dev/null) in *" $home/state/scripts/"*) echo "${one#/proc/}" ;; esac
+  done
+}
+
+end_scripts() {
+  patience=70
+  for pid in $(scripts); do kill -TERM "$pid" 2>/dev/null; done
+  while [ -n "$(scripts)" ] && [ "$patience" -gt 0 ]; do sleep 1 && patience=$((patience - 1)); done
+  for pid in $(scripts); do kill -KILL "$pid" 2>/dev/null; done
+}
+
 remove_service() {
   rm -rf "$unit" "$unit.d" "$init" "${unit%/*}/.${unit##*/}.new" "${init%/*}/.${init##*/}.new" || exit 1
   [ -z "$root" ] || return 0
@@ -339,7 +353,7 @@ remove_service() {
 
 # By name: what others have put there stays, and is told.
 remove_home() {
-  for one in bin etc log current previous state releases runtimes .current.new .previous.new current.loader .writable; do
+  for one in bin etc log current previous state releases runtimes work .current.new .previous.new current.loader .writable; do
     rm -rf "${home:?}/$one" || exit 1
   done
   rm -f "$base/node_modules/mega-fleet" "$log"/mega_client.log* "$log"/loader.log* || exit 1
@@ -359,6 +373,7 @@ remove_user() {
 remove_host() {
   say 'stopping'
   stop_service
+  end_scripts
   say "removing $home"
   remove_service
   remove_home

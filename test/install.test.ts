@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { platform } from '../src/lib/utils.ts';
 import { run as mega, scratch } from './support/cli.ts';
-import { fakeInstaller, Machine, root, token } from './support/install.ts';
-import { shells } from './support/loader.ts';
+import { fakeInstaller, keptScript, Machine, root, token } from './support/install.ts';
+import { lives, shells } from './support/loader.ts';
 import { cannotMount, fill, remounted, smallDisk } from './support/mounts.ts';
 
 const folder = scratch();
@@ -90,10 +90,12 @@ for (const shell of shells)
       await using machine = new Machine(shell.command);
       const before = machine.list();
       await machine.install(installer);
+      const script = await keptScript(machine);
       const { code, output } = await machine.install(installer, ['--uninstall'], '');
       assert.equal(code, 0, output);
       assert.deepEqual(machine.list(), before);
       assert.deepEqual(machine.processes(), []);
+      assert.equal(lives(script), false, 'a script runs on');
       assert.equal((await machine.install(installer, ['--uninstall'], '')).code, 0);
     });
 

@@ -61,6 +61,7 @@ export class SimulatedHost implements AsyncDisposable {
       clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
       ship: () => undefined,
       restart: () => undefined,
+      scriptsRunning: () => 0,
     };
     opened.use(new Outbox(journal, broker, options.id));
     const runner = new Runner(room, [ping, noop(options.onRun), ...(options.types ?? [])]);
@@ -111,5 +112,6 @@ function configOf({ id, amqpPort, ca, heartbeatMs, vhost }: HostOptions): Room['
     ...{ heartbeatMs, reconnectMs: 5_000, arbitrationMs: 60_000 },
     ...{ allowPlain: false, ca, maxDownloadBytesPerSecond: 0 },
     ...{ logLevel: 'silent', shipLevel: 'fatal', spoolBytes: 1 << 16 },
+    ...{ scripts: '../scripts', scriptLanes: 4, scriptWaitMs: 600_000, allowShellText: false },
   };
 }

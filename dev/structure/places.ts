@@ -48,7 +48,12 @@ export const environmentInConfig: Rule = onlyIn(
   'name the setting in src/lib/config.ts (of a program) or environment.ts (of scripts) and take it as an argument',
 );
 
-const entryPoints = ['src/cli/main.ts', 'src/dispatcher/main.ts', 'src/agent/main.ts'];
+const entryPoints = [
+  'src/cli/main.ts',
+  'src/dispatcher/main.ts',
+  'src/agent/main.ts',
+  'src/agent/keeper/main.ts',
+];
 
 /** Only who started the process may end it, else work in flight is lost. */
 const exits = onlyIn(

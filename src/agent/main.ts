@@ -5,7 +5,7 @@ import { homeAt, readManifest } from '../lib/home.ts';
 import { createLogger, reopenLogs } from '../lib/logs.ts';
 import { askForUpgrade } from './ask.ts';
 import { joinFleet } from './join.ts';
-import { type Ending, selfTest, startAgent } from './run.ts';
+import { type Ending, type Release, selfTest, startAgent } from './run.ts';
 import { Shipper } from './shipper.ts';
 
 /**
@@ -27,16 +27,16 @@ example: mega_client upgrade --to 1.1.0
          mega_client join <token.txt
 `;
 
-async function run(config: AgentConfig, version: string): Promise<number> {
+async function run(config: AgentConfig, release: Release): Promise<number> {
   const { home, host, spoolBytes, shipLevel, logLevel } = config;
   const shipper = new Shipper({ folder: home.spool, maxBytes: spoolBytes, host, level: shipLevel });
   const logger = createLogger({
     file: home.log,
     level: logLevel,
-    base: { host, version },
+    base: { host, version: release.version },
     also: (line) => shipper.takeOwn(line),
   });
-  const agent = await startAgent(config, version, logger, shipper);
+  const agent = await startAgent(config, release, logger, shipper);
   const stop = () => {
     process.once('SIGTERM', () => process.exit(143));
     agent.stop('stopped');
@@ -63,10 +63,11 @@ async function main(): Promise<number> {
     return 0;
   }
   const config = loadAgentConfig(homeAt(values.home));
-  const version = readManifest(import.meta.dirname)?.version ?? '0.0.0-development';
+  const folder = import.meta.dirname;
+  const release = { folder, version: readManifest(folder)?.version ?? '0.0.0-development' };
   const command = positionals[0] ?? 'run';
-  if (command === 'run') return run(config, version);
-  if (command === 'self-test') selfTest(config, version);
+  if (command === 'run') return run(config, release);
+  if (command === 'self-test') await selfTest(config, release);
   else if (command === 'upgrade')
     await askForUpgrade(config, values.to, (line) => process.stdout.write(`${line}\n`));
   else {

@@ -28,4 +28,6 @@ export type Room = {
   clockOffsetMs(): number;
   /** Ends this process so that the loader starts what `current` names now. */
   restart(): void;
+  /** How many tasks of the lane for scripts are under way. */
+  scriptsRunning(): number;
 };

@@ -16,10 +16,9 @@ import type { Room } from './room.ts';
 import { Runner } from './runner.ts';
 import { Secret } from './secret.ts';
 import type { Shipper } from './shipper.ts';
-import { checkUpgrade } from './tasks/check_upgrade.ts';
-import { clientUpgrade } from './tasks/client_upgrade.ts';
-import { ping } from './tasks/ping.ts';
-import { rotateSecret } from './tasks/rotate_secret.ts';
+import { ourTasks } from './tasks/list.ts';
+import { ownTasks } from './tasks/own.ts';
+import type { TaskType } from './tasks/task.ts';
 import { Trust } from './trust.ts';
 import { Probes } from './upgrade/watch.ts';
 
@@ -27,6 +26,9 @@ const STOP_MS = 5_000;
 const CLOSE_MS = 8_000;
 const DAY_MS = 86_400_000;
 const DRAIN_MS = 2_000;
+
+/** What this process is, and where its files are. */
+export type Release = { version: string; folder: string };
 
 /** Why the agent ends: asked to (`stopped`), to start what `current` names now (`restart`), or without a loader. */
 export type Ending = 'stopped' | 'restart' | 'orphaned';
@@ -43,7 +45,7 @@ export type Agent = {
  */
 export async function startAgent(
   config: AgentConfig,
-  version: string,
+  { version, folder }: Release,
   logger: Logger,
   shipper: Shipper,
 ): Promise<Agent> {
@@ -63,12 +65,14 @@ export async function startAgent(
   const call = caller(broker);
   const trust = new Trust(config.home, call, logger);
   let hello: Hello | undefined;
+  let scriptsRunning = () => 0;
   const room: Room = {
     ...{ config, home: config.home, host: config.host, version, boot: randomUUID(), broker, journal, logger },
     ...{ call, trust },
     ship: (line) => shipper.take(line),
     clockOffsetMs: () => hello?.clockOffsetMs ?? 0,
     restart: () => stop('restart'),
+    scriptsRunning: () => scriptsRunning(),
   };
   shipper.connect(broker, room.clockOffsetMs);
   const forgetting = setInterval(() => forget(journal, logger), DAY_MS);
@@ -76,7 +80,8 @@ export async function startAgent(
   forget(journal, logger);
   const outbox = opened.use(new Outbox(journal, broker, config.host));
   const probes = new Probes(room);
-  const runner = new Runner(room, [ping, checkUpgrade, clientUpgrade(probes), rotateSecret(secret)]);
+  const runner = new Runner(room, [...ourTasks(probes, secret), ...(await ownTasksOf(folder, logger))]);
+  scriptsRunning = () => runner.running('script');
   opened.defer(() => outbox.drain(DRAIN_MS));
   opened.defer(() => runner.stop(STOP_MS));
   const inbox = opened.use(
@@ -115,6 +120,16 @@ async function openBroker(config: AgentConfig, version: string, secret: Secret, 
   return broker;
 }
 
+/** The self-test has tried them; whatever has become of them since must not keep an agent from starting. */
+async function ownTasksOf(folder: string, logger: Logger): Promise<TaskType[]> {
+  try {
+    return await ownTasks(folder);
+  } catch (error) {
+    logger.error({ error: describe(error) }, "the package's own tasks cannot be had");
+    return [];
+  }
+}
+
 /** A full disk must not keep an agent from starting. */
 function forget(journal: Journal, logger: Logger): void {
   try {
@@ -125,7 +140,8 @@ function forget(journal: Journal, logger: Logger): void {
 }
 
 /** What a new release must show before anything is switched to it: that it loads, and reads this host's setup. */
-export function selfTest(config: AgentConfig, version: string): void {
+export async function selfTest(config: AgentConfig, { version, folder }: Release): Promise<void> {
+  await ownTasks(folder);
   const journal = new Journal(':memory:', config.host, version);
   const open = journal.open().length;
   journal.close();

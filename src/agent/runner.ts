@@ -2,14 +2,17 @@ import { codeOf, describe, MegaError } from '../lib/errors.ts';
 import type { Order } from '../lib/messages.ts';
 import { heldBecause } from './hold.ts';
 import type { Entry } from './journal.ts';
+import { Lanes } from './lanes.ts';
 import type { Room } from './room.ts';
 import type { Word } from './said.ts';
-import type { TaskType } from './tasks/task.ts';
+import type { Lane, Run, TaskType } from './tasks/task.ts';
+import { Refusal } from './upgrade/refusal.ts';
 
 const SAY_AGAIN_MS = 2_000;
 
 /**
- * Runs what the inbox has written down, in lanes: `control` at once, `exclusive` one after the other.
+ * Runs what the inbox has written down, in lanes: `control` at once, `exclusive` one after the other, `script` a few at a
+ * time beside them.
  *
  * accepted → running → (ended | goes on in the next process). A task found open at start was under way when the
  * process before died: its type says whether it resumes; if not, it ends as `interrupted`.
@@ -18,26 +21,33 @@ export class Runner {
   #room: Room;
   #types: ReadonlyMap<string, TaskType>;
   #running = new Map<string, { abort: AbortController; done: Promise<void> }>();
-  #waiting: Entry[] = [];
-  #exclusive: string | undefined;
+  #lanes: Lanes;
   #stopped = false;
 
   constructor(room: Room, types: readonly TaskType[]) {
     this.#room = room;
     this.#types = new Map(types.map((type) => [type.name, type]));
+    this.#lanes = new Lanes(room.config.scriptLanes);
   }
 
   /** Takes up what the process before left open. */
   resume(): void {
     for (const entry of this.#room.journal.open()) {
       const type = this.#types.get(entry.order.type);
-      if (entry.state === 'running' && type?.onCrash !== 'resume') {
+      if (entry.state !== 'running') this.take(entry);
+      else if (type?.onCrash === 'resume') this.#goOn(entry, type);
+      else {
         void this.#end(entry, {
           state: 'interrupted',
           reason: 'the agent died while it ran; how it ended is not known',
         });
-      } else this.take(entry);
+      }
     }
+  }
+
+  #goOn(entry: Entry, type: TaskType): void {
+    this.#lanes.enter(type.lane, entry.order.task);
+    this.#begin(entry, type);
   }
 
   /** Whether a task changes nothing, so that it is answered and not written down. */
@@ -63,9 +73,8 @@ export class Runner {
   isFree({ type }: Order): boolean {
     const lane = this.#types.get(type)?.lane;
     if (lane === undefined || this.#stopped) return false;
-    if (lane === 'control') return true;
-    const isHeld = heldBecause(this.#room.home) !== undefined;
-    return !isHeld && this.#exclusive === undefined && this.#waiting.length === 0;
+    const isHeld = lane !== 'control' && heldBecause(this.#room.home) !== undefined;
+    return !isHeld && this.#lanes.isFree(lane);
   }
 
   /** Begins a task that is in the journal, as soon as its lane is free. */
@@ -78,17 +87,20 @@ export class Runner {
         state: 'rejected',
         reason: `unknown task type "${entry.order.type}"; known: ${known}`,
       });
-    } else if (type.lane === 'control') this.#begin(entry, type);
-    else if (!this.#refusedForHold(entry)) {
-      this.#waiting.push(entry);
-      this.#next();
+    } else if (!this.#refusedForHold(entry, type)) {
+      this.#lanes.wait(type.lane, entry);
+      this.#next(type.lane);
     }
+  }
+
+  /** How many tasks of a lane are under way. */
+  running(lane: Lane): number {
+    return this.#lanes.running(lane);
   }
 
   /** Ends a waiting task; asks one that runs to stop, which it may be too far gone to do. */
   cancel(task: string): void {
-    const at = this.#waiting.findIndex((one) => one.order.task === task);
-    const waiting = at >= 0 ? this.#waiting.splice(at, 1)[0] : undefined;
+    const waiting = this.#lanes.take(task);
     if (waiting) void this.#end(waiting, { state: 'cancelled', reason: 'cancelled before it began' });
     this.#running.get(task)?.abort.abort(new MegaError('cancelled', 'cancelled by an operator'));
   }
@@ -96,7 +108,7 @@ export class Runner {
   /** Takes nothing more and waits for what is under way, `ms` at most; what is left resumes at the next start. */
   async stop(ms: number): Promise<void> {
     this.#stopped = true;
-    this.#waiting = [];
+    this.#lanes.forgetWaiting();
     for (const { abort } of this.#running.values())
       abort.abort(new MegaError('stopping', 'the agent is stopping'));
     const all = Promise.all([...this.#running.values()].map((one) => one.done));
@@ -104,22 +116,20 @@ export class Runner {
   }
 
   /** What has begun is not touched by its owner's hold; what has not, is not begun. */
-  #refusedForHold(entry: Entry): boolean {
-    const held = entry.state === 'accepted' ? heldBecause(this.#room.home) : undefined;
+  #refusedForHold(entry: Entry, { lane }: TaskType): boolean {
+    const mayBegin = lane === 'control' || entry.state !== 'accepted';
+    const held = mayBegin ? undefined : heldBecause(this.#room.home);
     if (held === undefined) return false;
     void this.#end(entry, { state: 'rejected', reason: `its owner holds this host (etc/hold): ${held}` });
     return true;
   }
 
-  #next(): void {
-    if (this.#exclusive !== undefined || this.#stopped) return;
-    const entry = this.#waiting.shift();
-    const type = entry && this.#types.get(entry.order.type);
-    if (!entry || !type) return;
-    if (this.#refusedForHold(entry)) this.#next();
-    else {
-      this.#exclusive = entry.order.task;
-      this.#begin(entry, type);
+  #next(lane: Lane): void {
+    if (this.#stopped) return;
+    for (let entry = this.#lanes.next(lane); entry; entry = this.#lanes.next(lane)) {
+      const type = this.#types.get(entry.order.type)!;
+      if (this.#refusedForHold(entry, type)) this.#lanes.leave(lane, entry.order.task);
+      else this.#begin(entry, type);
     }
   }
 
@@ -128,9 +138,9 @@ export class Runner {
     const abort = new AbortController();
     const done = this.#run(entry, type, abort).then((ended) => {
       this.#running.delete(task);
-      if (this.#exclusive !== task || !ended) return; // it goes on in the next process, and keeps its lane
-      this.#exclusive = undefined;
-      this.#next();
+      if (!ended) return; // it goes on in the next process, and keeps its lane
+      this.#lanes.leave(type.lane, task);
+      this.#next(type.lane);
     });
     this.#running.set(task, { abort, done });
   }
@@ -143,10 +153,11 @@ export class Runner {
     const timer = setTimeout(late, Math.min(timeoutMs, 2 ** 31 - 1));
     try {
       if (entry.state === 'accepted') journal.say(task, { state: 'running' });
-      const current = journal.entry(task) ?? entry;
-      const end = await type.run({ room: this.#room, entry: current, signal: abort.signal });
+      const run = { room: this.#room, entry: journal.entry(task) ?? entry, signal: abort.signal };
+      const end = await type.run(run);
       if (end === 'restarting') return false;
       await this.#end(entry, end);
+      await this.#tidy(type, run);
     } catch (error) {
       const end = endOf(error, abort.signal);
       if (!end) return false;
@@ -155,6 +166,18 @@ export class Runner {
       clearTimeout(timer);
     }
     return true;
+  }
+
+  /** What could not be removed changes nothing about the task's end. */
+  async #tidy(type: TaskType, run: Run): Promise<void> {
+    try {
+      await type.tidy?.(run);
+    } catch (error) {
+      this.#room.logger.warn(
+        { type: type.name, error: describe(error) },
+        'what a task has left was not removed',
+      );
+    }
   }
 
   /** On a full disk there is no room for the word: it is tried until there is, or the next process resumes. */
@@ -181,5 +204,6 @@ function endOf(error: unknown, signal: AbortSignal): Word | undefined {
   const reason = describe(signal.aborted ? signal.reason : error);
   if (code === 'stopping') return undefined;
   if (code === 'timed_out' || code === 'cancelled') return { state: code, reason };
+  if (error instanceof Refusal) return { state: 'rejected', reason };
   return { state: 'failed', reason };
 }

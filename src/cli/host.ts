@@ -2,10 +2,14 @@ import type { Command } from 'commander';
 import type { Host } from './answers.ts';
 import { EXIT } from './exit.ts';
 import { type AddOptions, addHostHere } from './host/add.ts';
+import { addConfig } from './host/config.ts';
 import { addExport } from './host/export.ts';
+import { addFacts } from './host/facts.ts';
 import { addHold } from './host/hold.ts';
 import { addImport } from './host/import.ts';
 import { addLabel } from './host/label.ts';
+import { addLogs } from './host/logs.ts';
+import { addRestart } from './host/restart.ts';
 import { addRotate } from './host/rotate.ts';
 import { addShow, stateOf } from './host/show.ts';
 import { allHosts, withSender } from './session.ts';
@@ -26,6 +30,7 @@ export function addHost(program: Command, room: Room): void {
   addImport(host, room);
   addAdd(host, room);
   addRotate(host, room);
+  for (const add of [addFacts, addRestart, addLogs, addConfig]) add(host, room);
   addRemove(host, room);
   addRelease(host, room);
 }

@@ -57,7 +57,14 @@ const COLUMNS: Column<Package>[] = [
   { title: 'BY', cell: (one) => one.createdBy, shrinks: true },
 ];
 
-type BuildOptions = { version: string; out: string; platform?: string[]; runtime?: string };
+type BuildOptions = {
+  version: string;
+  out: string;
+  platform?: string[];
+  runtime?: string;
+  tasks?: string;
+  scripts?: string;
+};
 
 function addBuild(group: Command, room: Room): void {
   const build = group
@@ -70,14 +77,18 @@ function addBuild(group: Command, room: Room): void {
       'what it is for; may be given again (default: linux-x64 and linux-arm64)',
       collect,
     )
-    .option(
-      '--runtime <name>',
-      'the Node.js that it runs on, such as node-24.21.0 (default: the pinned one)',
-    );
+    .option('--runtime <name>', 'the Node.js that it runs on, such as node-24.21.0 (default: the pinned one)')
+    .option('--tasks <folder>', 'tasks of your own that it brings along, a file for each')
+    .option('--scripts <folder>', 'scripts that it brings along');
   build.action(
-    act<BuildOptions>(room, async ({ version, out, platform, runtime }) => {
+    act<BuildOptions>(room, async ({ version, out, platform, runtime, tasks, scripts }) => {
       const { buildPackage } = await import('./package/build.ts'); // esbuild is loaded by those who build
-      const chosen = { ...(platform ? { platforms: platform } : {}), ...(runtime ? { runtime } : {}) };
+      const chosen = {
+        ...(platform ? { platforms: platform } : {}),
+        ...(runtime ? { runtime } : {}),
+        ...(tasks ? { tasks } : {}),
+        ...(scripts ? { scripts } : {}),
+      };
       room.out.write(`${await buildPackage({ version, out, ...chosen })}\n`);
       return EXIT.good;
     }),

@@ -15,6 +15,7 @@ import { addMail } from './mail.ts';
 import { addPackage } from './package.ts';
 import { addPing } from './ping.ts';
 import { ownVersion } from './root.ts';
+import { addRun } from './run.ts';
 import { addSchedule } from './schedule.ts';
 import { addSetup } from './setup.ts';
 import { addTask } from './task.ts';
@@ -57,7 +58,7 @@ export function createProgram(room: Room): Command {
 }
 
 const COMMANDS = [
-  ...[addUpgrade, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask, addFreeze],
+  ...[addUpgrade, addRun, addPing, addHost, addToken, addPackage, addKeys, addJob, addTask, addFreeze],
   ...[addSchedule, addWindow],
   ...[addLogs, addUser, addAudit, addApi, addDoctor, addSetup, addCerts],
   ...[addAlert, addMail],

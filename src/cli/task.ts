@@ -6,6 +6,7 @@ import { EXIT } from './exit.ts';
 import { SILENT_COLUMNS } from './job/silent.ts';
 import { tasksOf, type Which, withSender } from './session.ts';
 import { type Column, pairs, printJson, table, widthOf } from './table.ts';
+import { addStart } from './task/start.ts';
 import { ago, clean, clock, moment } from './text.ts';
 import { act, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
@@ -15,6 +16,7 @@ export function addTask(program: Command, room: Room): void {
   example(task, 'mega task list --host db-01');
   addList(task, room);
   addShow(task, room);
+  addStart(task, room);
 
   const cancel = task
     .command('cancel <id>')

@@ -68,3 +68,22 @@ export function wholeNumber(least: number, most: number) {
     throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
   };
 }
+
+export function choice(words: readonly string[]) {
+  return (text: string): string => {
+    if (words.includes(text)) return text;
+    throw new InvalidArgumentError(`It must be one of ${words.join(', ')}.`);
+  };
+}
+
+const UNIT = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const;
+
+/** `16K`, `512M`, in bytes, by powers of 1024. */
+export function size(least: number, most: number) {
+  return (text: string): number => {
+    const [, count, unit = ''] = /^(\d{1,12})([KMGT]?)$/i.exec(text) ?? [];
+    const bytes = Number(count) * UNIT[unit.toUpperCase() as keyof typeof UNIT];
+    if (bytes >= least && bytes <= most) return bytes;
+    throw new InvalidArgumentError(`It must be a size such as 16K or 512M, from ${least} to ${most} bytes.`);
+  };
+}

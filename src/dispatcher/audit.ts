@@ -105,7 +105,7 @@ const MAX_TARGET = 1_000;
 const MAX_ARGS = 2_000;
 const MAX_TEXT = 200;
 const MAX_ITEMS = 20;
-const SECRET = /secret|password|passphrase|token|authorization|private|machine|hash$/i;
+const SECRET = /secret|password|passphrase|token|authorization|private|machine|stdin|hash$/i;
 const STRUCK_OUT = '***';
 
 /** Arguments as they are kept: without secrets, and cut where they are long. */

@@ -4,6 +4,7 @@ import type { Context } from './context.ts';
 import { endJobs } from './jobs/ended.ts';
 import { parkBody } from './park.ts';
 import { quarantineDue, wentBack } from './quarantine.ts';
+import { setFacts } from './store/facts.ts';
 import { reopenJobs } from './store/jobs.ts';
 import { addRollbacks, type Rollback } from './store/quarantine.ts';
 import { addEvents, applyChanges, type LockedTask, lockTasks, type TaskChange } from './store/tasks.ts';
@@ -59,6 +60,7 @@ async function recordTasks(db: Queryable, about: (Progress | Result)[]): Promise
     all.flatMap((one) => rollbackIn(one, rows.get(one.id)!)),
     now,
   );
+  await rememberFacts(db, all, rows);
   const late = all.filter((one) => one.late).map((one) => rows.get(one.id)!.job);
   if (late.length > 0) await reopenJobs(db, late);
   return [...ended];
@@ -68,6 +70,18 @@ async function recordTasks(db: Queryable, about: (Progress | Result)[]): Promise
 function rollbackIn({ result, reason }: TaskChange, { type, host, args }: LockedTask): Rollback[] {
   if (type !== 'client_upgrade' || !result || !wentBack(result)) return [];
   return [{ version: String(args.to), host, reason }];
+}
+
+/** What hosts have answered of themselves is kept with them. */
+async function rememberFacts(
+  db: Queryable,
+  changes: TaskChange[],
+  rows: ReadonlyMap<string, LockedTask>,
+): Promise<void> {
+  for (const { id, result } of changes) {
+    const { type, host } = rows.get(id)!;
+    if (type === 'facts' && result?.state === 'succeeded') await setFacts(db, host, result.output ?? {});
+  }
 }
 
 function changesOf(row: LockedTask, said: (Progress | Result)[]): TaskChange[] {

@@ -7,6 +7,7 @@ import type { Home } from './home.ts';
 import { identity } from './identity.ts';
 import { LEVELS } from './log-lines.ts';
 import { check } from './messages.ts';
+import { scriptSettings } from './script-settings.ts';
 import { readCa, refusePlain, tlsOf } from './secure.ts';
 import { amqpUrl, bytesPerSecond, security } from './settings.ts';
 
@@ -36,6 +37,7 @@ const agentFile = z.object({
   arbitrationMs: z.int().min(500).default(60_000),
   /** What this host reads of a package at most; 0 leaves it to the dispatcher. */
   maxDownloadBytesPerSecond: bytesPerSecond.default(0),
+  ...scriptSettings,
   logLevel: z.string().default('info'),
   /** Of its own log, what it brings to the dispatcher; and how much of that may wait on its disk. */
   shipLevel: z.enum(LEVELS).default('info'),

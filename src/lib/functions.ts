@@ -118,6 +118,16 @@ export type Functions = {
     args: { token: string; host: string; machine: string; passwordHash: string; platform: string };
     answer: { host: string; root: string };
   };
+  /** Asks hosts what they are: system, processors, memory, disks, addresses, and the MySQL and MariaDB servers that run. It is kept with each host. */
+  facts: {
+    args: { on: string[]; limits?: { waves?: (number | string)[]; maxConcurrency?: number; maxErrors?: number | string; pauseBetween?: number | "approve"; rate?: number; timeoutMs?: number; deadlineMs?: number; retries?: number; retryAfterMs?: number; window?: string } };
+    answer: { job: string };
+  };
+  /** Fetches the end of the agents' own logs, or of their loaders', from hosts that are there. */
+  fetch_logs: {
+    args: { file?: "agent" | "loader"; bytes?: number; grep?: string; on: string[]; limits?: { waves?: (number | string)[]; maxConcurrency?: number; maxErrors?: number | string; pauseBetween?: number | "approve"; rate?: number; timeoutMs?: number; deadlineMs?: number; retries?: number; retryAfterMs?: number; window?: string } };
+    answer: { job: string };
+  };
   /** Checks the whole upload against its sha256; once it is signed, too (put_metadata), the version can be ordered, or the runtime fetched. */
   finish_package: {
     args: { sha256: string };
@@ -168,7 +178,7 @@ export type Functions = {
     args: { after?: string; limit?: number; on?: string[] };
     answer: { id: string; online: boolean; version: string | null; platform: string | null; registeredAt: string; lastSeenAt: string | null; labels: Record<string, string>; cutOffUntil: string | null; cutOffReason: string | null; hold: { by: string; reason: string; until: string | null } | null; ownerHold: string | null }[];
   };
-  /** Tasks of a job in order of host (pass the last host as "after" for the next ones) or, with order "slowest", those that took longest; or the latest of a host, or the latest of all. "states" leaves out a job's others; so does "only": "silent" are those that are lost, expired, undeliverable, or open while their host is away, "retried" those in whose place another try came. "events" adds what the hosts said, of at most 200 tasks a call. */
+  /** Tasks of a job in order of host (pass the last host as "after" for the next ones) or, with order "slowest", those that took longest; or the latest of a host, or the latest of all. "states" leaves out a job's others; so does "only": "silent" are those that are lost, expired, undeliverable, open while their host is away, or pending while it is held, "retried" those in whose place another try came. "events" adds what the hosts said, of at most 200 tasks a call. */
   get_all_task: {
     args: { job?: string; host?: string; states?: string[]; only?: "silent" | "retried"; order?: "host" | "slowest"; after?: string; limit?: number; events?: boolean };
     answer: { id: string; job: string; host: string; type: string; args: Record<string, unknown>; state: string; phase: string | null; reason: string | null; attempts: number; late: boolean; wave: number; tries: number; fromVersion: string | null; running: string | null; output: Record<string, unknown> | null; createdAt: string; queuedAt: string | null; acceptedAt: string | null; startedAt: string | null; heardAt: string | null; finishedAt: string | null; lastSeenAt: string | null; online: boolean; events: { seq: number; state: string; phase: string | null; reason: string | null; agentMs: number; recordedAt: string }[] }[];
@@ -187,6 +197,11 @@ export type Functions = {
   get_all_window: {
     args: Record<string, never>;
     answer: { name: string; on: string[]; open: string; zone: string; isOpen: boolean; changesAt: string | null; hosts: number; createdAt: string; createdBy: string }[];
+  };
+  /** Asks hosts which settings they go by, and which of those "set_config" may change. */
+  get_config: {
+    args: { on: string[]; limits?: { waves?: (number | string)[]; maxConcurrency?: number; maxErrors?: number | string; pauseBetween?: number | "approve"; rate?: number; timeoutMs?: number; deadlineMs?: number; retries?: number; retryAfterMs?: number; window?: string } };
+    answer: { job: string };
   };
   /** Whether all is frozen, by whom, since when and why. */
   get_freeze: {
@@ -288,6 +303,16 @@ export type Functions = {
     args: { host: string };
     answer: { host: string; released: boolean };
   };
+  /** Runs a script of the hosts' script folder, or of a release that they have ("release"), or, where a host allows it, text for a shell ("shell"). Arguments are passed as they are; "stdin" is what it reads. The limit of each is "limits.timeoutMs", or ten minutes; so long, or "limits.deadlineMs", it waits for hosts that are away. */
+  remote_cmd: {
+    args: { script?: string; shell?: string; type?: "cmd" | "bash" | "python" | "node"; release?: string; args?: string[]; stdin?: string; graceMs?: number; keepBytes?: number; memoryBytes?: number; cpuSeconds?: number; on: string[]; limits?: { waves?: (number | string)[]; maxConcurrency?: number; maxErrors?: number | string; pauseBetween?: number | "approve"; rate?: number; timeoutMs?: number; deadlineMs?: number; retries?: number; retryAfterMs?: number; window?: string } };
+    answer: { job: string };
+  };
+  /** Restarts the agents of hosts. Scripts that run go on. */
+  restart_agent: {
+    args: { on: string[]; limits?: { waves?: (number | string)[]; maxConcurrency?: number; maxErrors?: number | string; pauseBetween?: number | "approve"; rate?: number; timeoutMs?: number; deadlineMs?: number; retries?: number; retryAfterMs?: number; window?: string } };
+    answer: { job: string };
+  };
   /** A paused job goes on. Its errors so far are forgiven; "maxErrors" changes how many more it bears. */
   resume_job: {
     args: { id: string; maxErrors?: number | string };
@@ -318,10 +343,20 @@ export type Functions = {
     args: { to: string[]; subject: string; text: string; html?: string };
     answer: { messageId: string; to: string[] };
   };
+  /** Changes settings of hosts and restarts their agents: how often and how much, never whom a host trusts, where its scripts lie or as whom they run. */
+  set_config: {
+    args: { on: string[]; limits?: { waves?: (number | string)[]; maxConcurrency?: number; maxErrors?: number | string; pauseBetween?: number | "approve"; rate?: number; timeoutMs?: number; deadlineMs?: number; retries?: number; retryAfterMs?: number; window?: string }; set: { heartbeatMs?: number; reconnectMs?: number; arbitrationMs?: number; maxDownloadBytesPerSecond?: number; scriptLanes?: number; scriptWaitMs?: number; logLevel?: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent" } };
+    answer: { job: string };
+  };
   /** A host exchanges its secret: it sends RabbitMQ's hash of the next one, which it has written down. From the answer on, the broker lets it in by that one alone; connections stay. */
   set_secret: {
     args: { passwordHash: string };
     answer: Record<string, never>;
+  };
+  /** Has hosts carry out a task of one's own, which came with the release that they run. The limit of each is "limits.timeoutMs", or ten minutes. */
+  start_task: {
+    args: { on: string[]; limits?: { waves?: (number | string)[]; maxConcurrency?: number; maxErrors?: number | string; pauseBetween?: number | "approve"; rate?: number; timeoutMs?: number; deadlineMs?: number; retries?: number; retryAfterMs?: number; window?: string }; task: string; args?: Record<string, unknown> };
+    answer: { job: string };
   };
   /** The last log lines of one task: what its script printed, in order of time. */
   task_log: {

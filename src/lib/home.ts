@@ -43,6 +43,10 @@ export function homeAt(root: string) {
     alive: at('state', 'alive'),
     greeted: at('state', 'greeted'),
     fault: at('state', 'fault'),
+    /** What is known of scripts that run: a folder for each, which the agent alone reads. */
+    scriptRuns: at('state', 'scripts'),
+    /** The folders in which scripts work, each that of the user as whom its script runs. */
+    work: at('work'),
     config: at('etc', 'agent.json'),
     /** The root of trust, laid down at joining. */
     trustRoot: at('etc', 'root.json'),

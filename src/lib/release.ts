@@ -2,7 +2,7 @@ import { existsSync, readdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { unpack } from './archive.ts';
 import { InputError } from './errors.ts';
-import { removeFolder, settle, syncFolder } from './files.ts';
+import { removeFolder, settle, syncFolder, unlessMissing } from './files.ts';
 import { type Home, readManifest } from './home.ts';
 import type { Manifest } from './manifest.ts';
 import { requireRuntime } from './runtime.ts';
@@ -24,7 +24,7 @@ export async function stageRelease(home: Home, archive: string, version: string)
     await unpack(archive, beside);
     const about = checkManifest(beside, version);
     symlinkSync(join('..', '..', 'runtimes', requireRuntime(home, about.runtime)), join(beside, 'runtime'));
-    settle(beside);
+    settle(beside, scriptsIn(beside));
     const place = home.release(version);
     if (existsSync(place)) renameSync(place, join(home.releases, `${ASIDE}${version}`));
     renameSync(beside, place);
@@ -32,6 +32,14 @@ export async function stageRelease(home: Home, archive: string, version: string)
   } finally {
     sweepReleases(home);
   }
+}
+
+/** A script may be a program by itself. */
+function scriptsIn(folder: string): string[] {
+  const found = unlessMissing(() => {
+    return readdirSync(join(folder, 'scripts'), { recursive: true, withFileTypes: true });
+  });
+  return (found ?? []).map((entry) => join(entry.parentPath, entry.name));
 }
 
 /** What is to be started must be there, with the runtime that it names. */

@@ -4,6 +4,9 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../dev/world/until.ts';
+import { launchKeeper } from '../../src/agent/keeper/launch.ts';
+import { RunFolder } from '../../src/agent/keeper/run-folder.ts';
 import { packInstaller } from '../../src/cli/package/installer.ts';
 import { platform } from '../../src/lib/utils.ts';
 import { kill, type Shell } from './loader.ts';
@@ -181,4 +184,18 @@ function isOf(pid: number, folder: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** A script that runs there, without an agent; its pid. */
+export async function keptScript(machine: Machine): Promise<number> {
+  const folder = new RunFolder(machine.home('state/scripts/x'));
+  const work = machine.home('work/x');
+  fs.mkdirSync(work, { recursive: true });
+  const pid = join(machine.folder, 'pid');
+  const command = ['sh', '-c', 'echo $$ >"$1.new"; mv "$1.new" "$1"; exec sleep 100', 'sh', pid];
+  const times = { timeoutMs: 100_000, graceMs: 100, headBytes: 1, segmentBytes: 1 };
+  folder.prepare({ task: machine.folder, command, env: {}, work, user: undefined, ...times }, undefined);
+  launchKeeper(folder);
+  await until('the script to run', () => fs.existsSync(pid), { pollMs: 20 });
+  return Number(fs.readFileSync(pid, 'utf8'));
 }

@@ -12,6 +12,7 @@ import { skippedOf } from '../upgrade/preflight.ts';
 import { requireReady } from '../upgrade/ready.ts';
 import { refusalOf } from '../upgrade/refusal.ts';
 import { missingRuntime } from '../upgrade/runtime.ts';
+import { scriptsEnded } from '../upgrade/scripts.ts';
 import { discard, type Files, stage, switchOver, tidy } from '../upgrade/stage.ts';
 import { closeTrial, forgetFailedTrial, readFailedTrial, readTrial } from '../upgrade/trial.ts';
 import { type Probes, proveOurselves } from '../upgrade/watch.ts';
@@ -65,7 +66,8 @@ class Upgrade {
   async #prepare(): Promise<End> {
     const { room, signal } = this.#run;
     try {
-      await this.#in('preflight', () => requireReady(room, this.#args, signal));
+      const untilFree = () => scriptsEnded(room, (reason) => this.#say('preflight', reason), signal);
+      await this.#in('preflight', () => requireReady(room, this.#args, signal, untilFree));
       const runtime = missingRuntime(room.home, this.#args);
       clearDownloads(room.home, [this.#args.sha256, ...(runtime ? [runtime.sha256] : [])]);
       const fetched = await this.#in('downloading', () => this.#fetch(runtime));

@@ -20,6 +20,8 @@ export type FollowOptions = {
   tasks: boolean;
   /** Up to how many hosts each is looked at. */
   few?: number;
+  /** How long the dispatcher may wait for the end before it answers. */
+  waitMs?: number;
   /** Told once for each time that the dispatcher or the broker falls silent. */
   onTrouble?: (text: string) => void;
 };
@@ -72,8 +74,8 @@ export async function* follow(call: Call, id: string, options: FollowOptions): A
 }
 
 /** How long the dispatcher may wait for the end before it answers. */
-function waitAfter(before: Snapshot | undefined, { tasks }: FollowOptions): number {
-  if (!tasks) return WAIT_MS;
+function waitAfter(before: Snapshot | undefined, { tasks, waitMs = WAIT_MS }: FollowOptions): number {
+  if (!tasks) return waitMs;
   return before ? lookMs(total(before.job.counts)) : 0;
 }
 

@@ -8,8 +8,9 @@ import { waveUnderWay } from './waves.ts';
 /** `upgrade to 1.1.0 on all`: as its command reads; a downgrade that was asked for is called so. */
 export function whatOf(job: Pick<Job, 'type' | 'args' | 'target'>): string {
   const to = typeof job.args.to === 'string' ? ` to ${job.args.to}` : '';
+  const script = typeof job.args.script === 'string' ? ` ${job.args.script}` : '';
   const downgrade = job.args.downgrade === true ? ' (downgrade allowed)' : '';
-  return clean(`${job.type.replace(/^client_/, '')}${to}${downgrade} on ${job.target}`);
+  return clean(`${job.type.replace(/^client_/, '')}${to}${script}${downgrade} on ${job.target}`);
 }
 
 /** `job <id> succeeded in 12.3 s: 3 succeeded, 1 skipped` */

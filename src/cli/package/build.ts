@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
-import { describe, InputError, MegaError } from '../../lib/errors.ts';
+import { join } from 'node:path';
+import { InputError } from '../../lib/errors.ts';
 import { manifest } from '../../lib/manifest.ts';
 import { check, schemas } from '../../lib/messages.ts';
 import { VERSION } from '../../lib/utils.ts';
 import { projectRoot } from '../root.ts';
+import { BANNER, bundle, COMMON } from './bundle.ts';
+import { packScripts, packTasks } from './own.ts';
 import { packInto, writeJson } from './pack.ts';
 
 export type PackageOptions = {
@@ -19,6 +20,9 @@ export type PackageOptions = {
   platforms?: string[];
   /** The Node.js that it runs on, such as `node-24.21.0`; default: the pinned one. */
   runtime?: string;
+  /** A team's own: a folder of tasks, see docs/tasks.md, and one of scripts. */
+  tasks?: string;
+  scripts?: string;
   /** The project to build; default: the one this file is part of. */
   root?: string;
 };
@@ -42,6 +46,7 @@ export async function buildPackage(options: PackageOptions): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'mega-build-'));
   try {
     await bundleAgent(sources, folder, prologue);
+    await bundleOwn(options, sources, folder);
     const libraries = await bundleLibraries(sources, join(folder, 'lib'));
     writeJson(join(folder, 'lib', 'package.json'), libraryPackage(version, libraries));
     copyFileSync(join(sources.folder, 'agent', 'loader.sh'), join(folder, 'loader.sh'));
@@ -66,45 +71,26 @@ function sourcesOf(root: string): Sources {
   return found;
 }
 
-/** Bundled CommonJS asks for these, which a module does not have. */
-const BANNER = `import { createRequire as __createRequire } from 'node:module';
-const require = __createRequire(import.meta.url);
-const __filename = import.meta.filename;
-const __dirname = import.meta.dirname;
-`;
-
-/** zod brings its messages in fifty languages, a quarter of the bundle; all that we say is English. */
-const ENGLISH_ALONE: Plugin = {
-  name: 'english-alone',
-  setup: (building) =>
-    building.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, ({ path }) => {
-      return {
-        contents: "export { default as en } from './en.js';",
-        loader: 'js',
-        resolveDir: dirname(path),
-      };
-    }),
-};
-
-const COMMON = {
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node24',
-  legalComments: 'none',
-  charset: 'utf8',
-  logLevel: 'silent',
-  plugins: [ENGLISH_ALONE] as Plugin[],
-} as const satisfies BuildOptions;
-
 async function bundleAgent({ root, folder, suffix }: Sources, out: string, prologue: string): Promise<void> {
+  const main = (...at: string[]) => join(folder, 'agent', ...at, `main${suffix}`);
+  const common = { ...COMMON, absWorkingDir: root }; // paths in comments are told from there, wherever the project is
   await bundle({
-    ...COMMON,
-    absWorkingDir: root, // paths in comments are told from here, so the place of the project does not matter
-    entryPoints: [join(folder, 'agent', `main${suffix}`)],
+    ...common,
+    entryPoints: [main()],
     outfile: join(out, 'agent.mjs'),
     banner: { js: prologue ? `${BANNER}${prologue}\n` : BANNER },
   });
+  await bundle({ ...common, entryPoints: [main('keeper')], outfile: join(out, 'keeper.mjs') });
+}
+
+async function bundleOwn(
+  { tasks, scripts }: PackageOptions,
+  { folder, suffix }: Sources,
+  out: string,
+): Promise<void> {
+  const libraries = { folder: join(folder, 'lib'), suffix, names: LIBRARIES };
+  if (tasks !== undefined) await packTasks(tasks, out, libraries);
+  if (scripts !== undefined) packScripts(scripts, out);
 }
 
 /** Returns which of them there are. */
@@ -122,17 +108,6 @@ async function bundleLibraries({ root, folder, suffix }: Sources, out: string): 
     banner: { js: BANNER },
   });
   return there;
-}
-
-async function bundle(options: BuildOptions): Promise<void> {
-  try {
-    await build(options);
-  } catch (cause) {
-    throw new MegaError(
-      'build_failed',
-      `the sources cannot be bundled: ${describe(cause).split('\n').slice(0, 3).join(' ')}`,
-    );
-  }
 }
 
 function libraryPackage(version: string, names: string[]): object {

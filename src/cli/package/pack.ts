@@ -25,7 +25,7 @@ export async function packInto(folder: string, out: string, name: string): Promi
   return place;
 }
 
-const isProgram = (file: string) => file.endsWith('.sh') || file.startsWith('bin/');
+const isProgram = (file: string) => file.endsWith('.sh') || /^(bin|scripts)\//.test(file);
 
 export function writeJson(path: string, value: object): void {
   writeFileSync(path, `${JSON.stringify(value, undefined, 2)}\n`);

@@ -5,6 +5,7 @@ import { waitingFor } from '../jobs/waiting.ts';
 import { countErrors, countWaves, type JobRow, type WaveCount } from '../store/jobs.ts';
 import { timesOfWaves, type WaveTimes } from '../store/wave-times.ts';
 import type { Room } from './function.ts';
+import { shownArgs } from './shown.ts';
 
 /** How functions tell a job. */
 
@@ -61,9 +62,9 @@ export const jobNow = job.extend({
 const iso = (at: Date | null) => at?.toISOString() ?? null;
 
 export function told(row: JobRow): z.infer<typeof job> {
-  const { id, type, args, target, state, createdBy, limits, pausedReason } = row;
+  const { id, type, target, state, createdBy, limits, pausedReason } = row;
   const times = { createdAt: row.createdAt.toISOString(), startedAt: iso(row.startedAt) };
-  const about = { id, type, args, target, state, createdBy, limits, pausedReason };
+  const about = { id, type, args: shownArgs(row.args), target, state, createdBy, limits, pausedReason };
   return { ...about, ...times, finishedAt: iso(row.finishedAt) };
 }
 

@@ -9,6 +9,7 @@ import { listTasks } from '../store/tasks.ts';
 import { AGENT, fn, OPERATOR, VIEWER } from './function.ts';
 import { job, jobId, jobNow, told, toldNow, unknownJob } from './job-told.ts';
 import { on } from './on.ts';
+import { listed } from './shown.ts';
 
 /** Less than a call may last. */
 const MAX_WAIT_MS = 5_000;
@@ -83,6 +84,7 @@ export const jobFunctions = [
     effect: 'reads',
     input: z.object({ limit: z.int().min(1).max(1000).default(20) }),
     output: z.array(job),
-    handler: async (room, { limit }) => (await listJobs(room.db, limit)).map(told),
+    handler: async (room, { limit }) =>
+      (await listJobs(room.db, limit)).map(told).map((one) => ({ ...one, args: listed(one.args) })),
   }),
 ];

@@ -8,6 +8,7 @@ import { auditFunctions } from './audit.ts';
 import { callerOf, type Sender } from './callers.ts';
 import { check_upgrade } from './check_upgrade.ts';
 import { client_ping } from './client_ping.ts';
+import { commandFunctions } from './commands.ts';
 import { described, description } from './described.ts';
 import { doctor } from './doctor.ts';
 import { freezeFunctions } from './freeze.ts';
@@ -45,6 +46,7 @@ const all: Fn[] = [
   doctor,
   get_all_funcs,
   ...jobFunctions,
+  ...commandFunctions,
   ...jobControlFunctions,
   ...freezeFunctions,
   ...hostFunctions,

@@ -5,6 +5,7 @@ import { sendCancel } from '../publish.ts';
 import { retriedTasks, silentTasks } from '../store/task-kinds.ts';
 import { cancelTask, type EventRow, getTask, listEvents, listTasks, type TaskRow } from '../store/tasks.ts';
 import { ANYONE, fn, OPERATOR, type Room, VIEWER } from './function.ts';
+import { listed, shownArgs } from './shown.ts';
 
 /** An answer must fit into one message. */
 const MOST_WITH_EVENTS = 200;
@@ -49,12 +50,19 @@ const task = z.object({
 });
 type Told = z.infer<typeof task>;
 
+/** In a list; what is large get_task has. */
+function inList(row: TaskRow, events: EventRow[] | undefined): Told {
+  const one = told(row, events);
+  return { ...one, args: listed(one.args), output: listed(one.output) };
+}
+
 function told(row: TaskRow, events: EventRow[] = []): Told {
   const { result, createdAt, queuedAt, acceptedAt, startedAt, heardAt, finishedAt, lastSeenAt, ...plain } =
     row;
   const iso = (at: Date | null) => at?.toISOString() ?? null;
   return {
     ...plain,
+    args: shownArgs(plain.args),
     running: result?.running ?? null,
     output: result?.output ?? null,
     createdAt: createdAt.toISOString(),
@@ -113,7 +121,7 @@ export const taskFunctions = [
           : [],
         (one) => one.task,
       );
-      return rows.map((row) => told(row, said.get(row.id)));
+      return rows.map((row) => inList(row, said.get(row.id)));
     },
   }),
   fn({

@@ -60,6 +60,8 @@ const COLUMNS = sql`
   id, type, args, target, state, created_at AS createdAt, created_by AS createdBy, started_at AS startedAt,
   finished_at AS finishedAt, limits, paused_reason AS pausedReason, wave, deadline_at AS deadlineAt`;
 const ROWS_A_STATEMENT = 1000;
+/** Servers take a statement of 16 MB by default; what a script is to read may be as large as a thousandth of that. */
+const BYTES_A_STATEMENT = 4 << 20;
 
 /** Writes a job and its tasks in the caller's transaction; returns the earlier job's id for a repeated call. */
 export async function addJob(db: Queryable, job: NewJob): Promise<string> {
@@ -82,8 +84,9 @@ export async function addJob(db: Queryable, job: NewJob): Promise<string> {
     sql`SELECT UTC_TIMESTAMP(3) AS now, UTC_TIMESTAMP(3) + INTERVAL ? MICROSECOND AS deadline`,
     [job.deadlineMs * 1000],
   );
-  for (let at = 0; at < job.tasks.length; at += ROWS_A_STATEMENT) {
-    const rows = job.tasks.slice(at, at + ROWS_A_STATEMENT).map((task) => {
+  const step = rowsAtOnce(job.tasks);
+  for (let at = 0; at < job.tasks.length; at += step) {
+    const rows = job.tasks.slice(at, at + step).map((task) => {
       const finished = task.state === 'skipped' ? clock!.now : null;
       const what = [task.id, id, task.host, type, JSON.stringify(task.args), task.state, task.reason];
       const place = [task.wave ?? 1, driven ? 0 : 1, task.windows ?? null];
@@ -98,6 +101,10 @@ export async function addJob(db: Queryable, job: NewJob): Promise<string> {
   return id;
 }
 
+function rowsAtOnce(tasks: NewTask[]): number {
+  const bytes = Buffer.byteLength(JSON.stringify(tasks[0]?.args ?? {}));
+  return Math.max(1, Math.min(ROWS_A_STATEMENT, Math.floor(BYTES_A_STATEMENT / bytes)));
+}
 const windowSets = (tasks: NewTask[]) => [...new Set(tasks.flatMap(({ windows }) => windows ?? []))];
 
 export async function getJob(db: Queryable, id: string): Promise<JobRow | undefined> {
