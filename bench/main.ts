@@ -29,6 +29,7 @@ const order = [
   'fleet',
   'restart',
   'operator',
+  'library',
   'upgrade',
   'artifact',
   'tls',

@@ -13,9 +13,6 @@ import {
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Command } from 'commander';
-import type { Task } from '../src/cli/answers.ts';
-import { labelOf, Tracker } from '../src/cli/job/track.ts';
-import { lineView, screenView } from '../src/cli/job/view.ts';
 import { buildPackage } from '../src/cli/package/build.ts';
 import { createProgram } from '../src/cli/program.ts';
 import { table } from '../src/cli/table.ts';
@@ -47,7 +44,8 @@ describe('what a user reads', () => {
   test('the help of mega tells the exit codes', async () => {
     const { code, out } = await run(['--help']);
     assert.equal(code, 0);
-    for (const exit of ['0 ', '1 ', '2 ', '3 ', '130 ']) assert.match(out, new RegExp(`^ {2}${exit}`, 'm'));
+    for (const exit of ['0 ', '1 ', '2 ', '3 ', '4 ', '130 '])
+      assert.match(out, new RegExp(`^ {2}${exit}`, 'm'));
   });
 
   test('wrong usage is one line that names what is wrong, and exit code 2', async () => {
@@ -127,106 +125,6 @@ describe('what a user reads', () => {
   });
 });
 
-function task(
-  host: string,
-  state: string,
-  phase: string | null,
-  events: [state: string, phase: string | null, reason?: string][],
-): Task {
-  const said = events.map(([state, phase, reason = null], i) => ({
-    seq: i + 1,
-    state,
-    phase,
-    reason,
-    agentMs: i * 1000,
-  }));
-  return { host, state, phase, reason: said.at(-1)?.reason ?? null, events: said } as unknown as Task;
-}
-
-const job = {
-  id: 'j',
-  type: 'client_upgrade',
-  args: { to: '1.1.0' },
-  target: 'all',
-  state: 'running',
-  counts: { running: 2 },
-  createdAt: '2026-01-01T00:00:00Z',
-  createdBy: 'op_a',
-  finishedAt: null,
-};
-
-describe('watching a job', () => {
-  test('a state is told with its phase in one or two words', () => {
-    assert.equal(labelOf('running', 'downloading'), 'downloading');
-    assert.equal(labelOf('accepted', null), 'accepted');
-    assert.equal(labelOf('succeeded', 'completed'), 'completed');
-    assert.equal(labelOf('failed', 'rolled_back'), 'rolled_back');
-    assert.equal(labelOf('failed', 'staging'), 'failed in staging');
-    assert.equal(labelOf('failed', 'completed'), 'failed');
-  });
-
-  test('each phase is told once, also those that passed between two looks', () => {
-    const tracker = new Tracker();
-    const labels = (tasks: Task[]) => tracker.update(tasks).map((one) => `${one.host} ${one.label}`);
-    assert.deepEqual(labels([task('a', 'pending', null, []), task('b', 'queued', null, [])]), [
-      'a pending',
-      'b queued',
-    ]);
-    const later = [
-      task('a', 'running', 'staging', [
-        ['accepted', null],
-        ['running', 'downloading'],
-        ['running', 'staging'],
-      ]),
-    ];
-    assert.deepEqual(labels(later), ['a accepted', 'a downloading', 'a staging']);
-    assert.deepEqual(labels(later), []);
-    assert.deepEqual(labels([task('b', 'expired', null, [])]), ['b expired']);
-  });
-
-  test('a success that the dispatcher does not believe ends as failed', () => {
-    const tracker = new Tracker();
-    const [last] = tracker
-      .update([task('a', 'failed', 'completed', [['succeeded', 'completed']])])
-      .toReversed();
-    assert.deepEqual([last!.label, last!.failed], ['failed', true]);
-  });
-
-  test('without a terminal each change is a line with its time, host, phase and reason', () => {
-    let text = '';
-    const view = lineView({ write: (more) => (text += more) });
-    view.show({
-      job,
-      tasks: [
-        task('a', 'pending', null, []),
-        task('b', 'failed', 'rolled_back', [
-          ['running', 'watching'],
-          ['failed', 'rolled_back', 'crashed\nexit 1'],
-        ]),
-      ],
-    });
-    assert.equal(text, '00:00:00 b watching\n00:00:01 b rolled_back: crashed exit 1\n');
-  });
-
-  test('on a terminal the view is rewritten in place, failures first, and fits', () => {
-    const written: string[] = [];
-    const view = screenView({ write: (more) => written.push(more), isTTY: true, columns: 60, rows: 10 });
-    const many = Array.from({ length: 30 }, (_, i) =>
-      task(`h${i}`, 'running', 'staging', [['running', 'staging']]),
-    );
-    view.show({
-      job,
-      tasks: [...many, task('bad', 'failed', 'staging', [['failed', 'staging', 'no '.repeat(50)]])],
-    });
-    view.show({ job, tasks: many });
-    const lines = written[0]!.trimEnd().split('\n');
-    assert.ok(lines.length < 10 && lines.every((line) => [...line].length < 60), written[0]);
-    assert.match(lines[2]!, /bad failed in staging: no /);
-    assert.match(lines.at(-1)!, /and \d+ more/);
-    assert.ok(written[1]!.startsWith(`\x1b[${lines.length}A`));
-  });
-});
-
 describe('bin/mega', () => {
   test('works through a link and from a folder with a space in its name', async () => {
     using folder = scratch();
@@ -281,7 +179,7 @@ describe('a fleet on a real broker', { skip: !process.env.MEGA_TEST_RABBITMQ }, 
     await site.startDispatcher();
     assert.match(
       ended(await site.operator('api', 'list'), 0),
-      /^client_upgrade\(to\?, on\?, trial\?, downgrade\?, limits\?\)\n {4}\S/m,
+      /^client_upgrade\(to\?, on\?, trial = \{\}, downgrade = false, limits\?\)\n {4}\S/m,
     );
     const names = JSON.parse(ended(await site.operator('api', 'list', '--json'), 0)).map(
       (one: { name: string }) => one.name,

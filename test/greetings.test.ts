@@ -30,7 +30,7 @@ describe('hosts that say hello', () => {
       commits++;
       return db.transaction(work);
     };
-    greetings = new Greetings({ ...db, transaction });
+    greetings = new Greetings({ ...db, transaction }, 5_000);
   });
 
   async function registered(...hosts: string[]): Promise<string[]> {
@@ -116,7 +116,7 @@ describe('hosts that say hello', () => {
 
   test('while the database is away are all told so at once, and may ask again', async () => {
     await using nowhere = conn('mysql://nobody:nothing@127.0.0.1:9/mega');
-    const lost = new Greetings(nowhere);
+    const lost = new Greetings(nowhere, 5_000);
     const told = ['a', 'b', 'c'].map((host) => lost.greet(helloOf(host)));
     for (const one of await Promise.allSettled(told)) {
       assert.ok(one.status === 'rejected' && one.reason instanceof UnavailableError);

@@ -6,7 +6,7 @@ import { carefully } from '../src/dispatcher/jobs/upgrade.ts';
 import { limits, saysNothing, waveSizes } from '../src/lib/limits.ts';
 import { happenings, JobEvents, someLimits } from './support/job-events.ts';
 
-const RUNS = process.env.MEGA_TEST_LONG ? 50_000 : 1_500;
+const RUNS = process.env.MEGA_TEST_LONG ? 10_000 : 1_500;
 const hosts = fc.array(fc.boolean(), { minLength: 1, maxLength: 25 });
 
 describe('whatever hosts, dispatchers and operators do,', () => {

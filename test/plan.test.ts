@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Journal } from '../src/agent/journal.ts';
 import type { Room } from '../src/agent/room.ts';
 import { judge, needsArbiter } from '../src/agent/upgrade/judge.ts';
 import { type Ground, nextStep } from '../src/agent/upgrade/plan.ts';
+import { skippedOf } from '../src/agent/upgrade/preflight.ts';
 import { Probes } from '../src/agent/upgrade/watch.ts';
 import { homeAt } from '../src/lib/home.ts';
-import { type Order, PHASES } from '../src/lib/messages.ts';
+import { type Order, PHASES, type UpgradeArgs } from '../src/lib/messages.ts';
 
 const task = '01900000-0000-7000-8000-000000000001';
 const ground: Ground = {
@@ -119,4 +121,17 @@ test('a probe that comes before anybody waits for it is not lost, and one for an
   probes.deliver(probe(proof.boot));
   assert.equal(await probes.next(task, 10, signal), 'n1');
   probes.deliver({ task, args: { nonsense: true } } as unknown as Order);
+});
+
+test('a version that was gone back from is taken again once it was released since, by the clock of the dispatcher', () => {
+  const journal = new Journal(':memory:', 'db-01', '1.0.0');
+  journal.skip('1.1.0', 'crashed');
+  const skipped = (offsetMs: number, released?: number) =>
+    skippedOf({ journal, clockOffsetMs: () => offsetMs } as Room, { to: '1.1.0', released } as UpgradeArgs);
+  const now = Date.now();
+  assert.equal(skipped(0), 'crashed');
+  assert.equal(skipped(0, now - 10_000), 'crashed');
+  assert.equal(skipped(0, now + 10_000), undefined);
+  assert.equal(skipped(60_000, now + 10_000), 'crashed'); // our clock is a minute behind
+  journal.close();
 });

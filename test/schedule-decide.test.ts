@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { decide, isTooLate, ON_TIME_MS, PATIENCE_MS } from '../src/dispatcher/schedules/decide.ts';
-import { nextTime, nextTimes } from '../src/lib/when/next.ts';
+import { countTimes, nextTime } from '../src/lib/when/next.ts';
 import { readWhen } from '../src/lib/when/when.ts';
 
 const MINUTE_MS = 60_000;
@@ -69,6 +69,8 @@ test('a job that cannot be made is tried for ten minutes, or until the grace has
 /** Dispatchers look now and then, with outages in between; whoever looks knows only what the one before has saved. */
 test('whenever dispatchers look, each time is fired at most once, never too late, and none is lost untold', () => {
   const pattern = fc.constantFrom('*/7 * * * *', '0 * * * *', '30 2,14 * * *', '*/30 1-3 * * *');
+  /** Of days on which clocks in Berlin are put forward and back. */
+  const eve = fc.constantFrom(new Date('2027-03-27T20:00:00Z'), new Date('2027-10-30T20:00:00Z'));
   const zone = fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York');
   const pauses = fc.array(
     fc.oneof(fc.integer({ min: 1, max: 90_000 }), fc.integer({ min: 1, max: 86_400_000 })),
@@ -79,12 +81,12 @@ test('whenever dispatchers look, each time is fired at most once, never too late
     graceMs: fc.integer({ min: MINUTE_MS, max: 86_400_000 }),
   });
   fc.assert(
-    fc.property(pattern, zone, pauses, rule, (timing, where, waits, { missed, graceMs }) => {
-      const start = new Date('2027-03-27T20:00:00Z');
+    fc.property(pattern, zone, eve, pauses, rule, (timing, where, start, waits, { missed, graceMs }) => {
       const when = readWhen(timing, { zone: where, now: start });
       let now = start.getTime();
       let next = nextTime(when, start);
       let counted = 0;
+      let all = true;
       const rows = new Map<number, string>();
       for (const wait of waits) {
         now += wait;
@@ -96,13 +98,14 @@ test('whenever dispatchers look, each time is fired at most once, never too late
           rows.set(dueAt.getTime(), state);
           const allowedMs = missed === 'run' ? graceMs : ON_TIME_MS;
           if (state === 'due') assert.ok(now - dueAt.getTime() <= allowedMs, 'it is not too late');
-          counted += 1 + Number(/were (?:more than )?(\d+) before/.exec(reason ?? '')?.[1] ?? 0);
+          if (reason?.includes('more than')) all = false;
+          counted += 1 + Number(/were (\d+) before/.exec(reason ?? '')?.[1] ?? 0);
         }
         next = decision.next;
         assert.ok(next !== null && next.getTime() > now);
       }
-      const come = nextTimes(when, 500, start).filter((due) => due.at < next!).length;
-      if (come < 500) assert.equal(counted, come, 'each time that came is accounted for');
+      const come = countTimes(when, start, next!, 500);
+      if (all && come < 500) assert.equal(counted, come, 'each time that came is accounted for');
     }),
     { numRuns: 40 },
   );

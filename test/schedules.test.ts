@@ -115,6 +115,12 @@ describe('jobs are made later, or again and again', () => {
     assert.deepEqual(states, ['missed', 'made', 'missed']);
     assert.match((await fired('left-out')).reason!, /nobody could fire it in time/);
     assert.match((await fired('made-up-for')).reason!, /made up for, 2 h 00 m late/);
+    const alerts = await world().call<{ about: string; text: string }[]>('get_all_alert', {
+      kind: 'schedule_missed',
+    });
+    const told = (name: string) => alerts.find((one) => one.about === name)?.text;
+    assert.match(told('left-out')!, /was missed: nobody could fire it in time/);
+    assert.match(told('made-up-for')!, /is made up for, 2 h 00 m late/);
   });
 
   test('while all is frozen only pings are fired; what was to come then is missed', async () => {

@@ -10,7 +10,7 @@ import { homeAt } from '../src/lib/home.ts';
 import { Management } from '../src/lib/management.ts';
 import { isLoopback, isOpen, readCa } from '../src/lib/secure.ts';
 import { keyToBase64, newKey } from '../src/lib/trust/keys.ts';
-import { get_ip_address } from '../src/lib/utils.ts';
+import { get_all_ip_address } from '../src/lib/utils.ts';
 import { mega, run, Site, scratch, until } from './support/cli.ts';
 import { atAddress, type Between } from './support/tls.ts';
 
@@ -146,7 +146,7 @@ describe("a CA's certificate", () => {
 });
 
 /** On the shared servers, which are reached by this machine's own address through something that passes it all on. */
-const [address] = get_ip_address();
+const [address] = get_all_ip_address();
 const noAddress = address === undefined && 'this machine has no address but loopback';
 
 describe('on a broker at another address', { skip: noAddress }, () => {

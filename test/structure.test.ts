@@ -145,6 +145,8 @@ test('SQL outside the store is found', () => {
       'src/agent/journal/rows.ts': "const a = 'DELETE FROM t';",
       'src/lib/conn.ts':
         "const a = 'SELECT 1';\nconst b = `SET SESSION x = 1`;\nconst c = 'SELECT x FROM t';",
+      'src/lib/conn/insert.ts':
+        'const a = `INSERT INTO ${t} (${c}) VALUES `;\nconst b = `INSERT INTO hosts (${c}) VALUES `;',
       'test/a.ts': "const a = 'SELECT 1';",
     },
     [
@@ -153,16 +155,19 @@ test('SQL outside the store is found', () => {
       'src/dispatcher/jobs/a.ts:3',
       'src/dispatcher/jobs/a.ts:6',
       'src/lib/conn.ts:3',
+      'src/lib/conn/insert.ts:2',
     ],
   );
 });
 
-test('the environment is read in src/lib/config.ts alone', () => holds(environmentInConfig));
+test('the environment is read in src/lib/config.ts and environment.ts alone', () =>
+  holds(environmentInConfig));
 test('reading the environment elsewhere is found', () => {
   finds(
     environmentInConfig,
     {
       'src/lib/config.ts': 'const a = process.env.A;',
+      'src/lib/environment.ts': 'const a = process.env.A;',
       'src/agent/a.ts': [
         'const a = process.env.A;',
         "const b = process['env'];",
@@ -197,10 +202,11 @@ test('ending the process elsewhere is found', () => {
       'src/agent/run.ts': all,
       'src/agent/fault.ts': "process.kill(process.pid, 'SIGKILL');\nprocess.exit(1);",
       'src/lib/a.ts': "import { exit } from 'node:process';",
+      'src/lib/public/logs.ts': "process.on('SIGHUP', reopen);\nprocess.exit(1);",
     },
     [1, 2, 3, 4, 5]
       .map((line) => `src/agent/run.ts:${line}`)
-      .concat('src/agent/fault.ts:2', 'src/lib/a.ts:1'),
+      .concat('src/agent/fault.ts:2', 'src/lib/a.ts:1', 'src/lib/public/logs.ts:2'),
   );
 });
 

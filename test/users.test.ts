@@ -141,8 +141,8 @@ describe('users and what they may do', () => {
       const connections = `connections/username/${gone.login}`;
       assert.deepEqual(await askBroker(world(), 'GET', connections), []);
       await assert.rejects(gone.call('whoami', {}, { timeoutMs: 1_500 }));
-      const { code, err } = await gone.mega('host', 'list', '--timeout', '1');
-      assert.deepEqual([code, /refuses the user or the password/.test(err)], [3, true], err);
+      const { code, err } = await gone.mega('host', 'list');
+      assert.deepEqual([code, /refuses the user or the password/.test(err)], [2, true], err);
     }
     const again = await asOwnerOf(world().operatorConfig, 'user', 'remove', carol.name);
     assert.deepEqual([again.code, /no user is called/.test(again.err)], [2, true]);
@@ -262,7 +262,7 @@ describe('users and what they may do', () => {
     });
     assert.equal((await gina.mega('user', 'token', 'revoke', gina.name, 'ci')).code, 0);
     await assert.rejects(token.call('whoami', {}, { timeoutMs: 1_500 }));
-    assert.equal((await token.mega('host', 'list', '--timeout', '1')).code, 3);
+    assert.equal((await token.mega('host', 'list')).code, 2);
     const twice = await gina.mega('user', 'token', 'revoke', gina.name, 'ci');
     assert.deepEqual([twice.code, /no API token "ci"/.test(twice.err)], [2, true]);
   });
@@ -276,7 +276,7 @@ describe('users and what they may do', () => {
     const isThere = () => world().management.hasUser(token.login);
     await until('the login to be removed', async () => !(await isThere()));
     assert.deepEqual(await world().json('user', 'token', 'list', hana.name), []);
-    assert.equal((await token.mega('host', 'list', '--timeout', '1')).code, 3);
+    assert.equal((await token.mega('host', 'list')).code, 2);
     await using again = await hana.addToken('old2', 'viewer');
     assert.equal((await again.mega('host', 'list')).code, 0);
     // What the broker has not heard of yet is refused by the fleet; nobody else sees this row, and so removes it.

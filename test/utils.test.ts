@@ -32,7 +32,7 @@ test('sizes and durations read as a person would say them', () => {
 
 test('a host knows its name and the addresses at which others reach it', () => {
   assert.match(utils.get_host_name(), /^[^.A-Z]+$/);
-  for (const address of utils.get_ip_address()) assert.doesNotMatch(address, /^(127\.|::1$|fe80:)/);
+  for (const address of utils.get_all_ip_address()) assert.doesNotMatch(address, /^(127\.|::1$|fe80:)/);
 });
 
 test('a sleep can be ended, and work has a deadline', async () => {
@@ -45,6 +45,7 @@ test('a sleep can be ended, and work has a deadline', async () => {
     utils.withDeadline(never, 5, () => new Error('late')),
     /late/,
   );
+  await assert.rejects(utils.withDeadline(never, 5), { code: 'deadline', message: 'not done within 5 ms' });
 });
 
 test('an error is one line with its causes, and no password stands in it', () => {

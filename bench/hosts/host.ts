@@ -29,6 +29,9 @@ export type HostOptions = {
   orderKey: string;
   /** Called with a task's id each time that `noop` runs. */
   onRun: (task: string) => void;
+  /** What else it can do. */
+  types?: TaskType[];
+  vhost?: string;
 };
 
 /** One simulated host: all that an agent is, less its loader, its log, and upgrades. */
@@ -61,7 +64,7 @@ export class SimulatedHost implements AsyncDisposable {
       scriptsRunning: () => 0,
     };
     opened.use(new Outbox(journal, broker, options.id));
-    const runner = new Runner(room, [ping, noop(options.onRun)]);
+    const runner = new Runner(room, [ping, noop(options.onRun), ...(options.types ?? [])]);
     opened.defer(() => runner.stop(1_000));
     const listeners = { onProbe: () => undefined, onExpired: () => hello?.greet() };
     const inbox = opened.use(new Inbox(room, runner, listeners));
@@ -99,12 +102,12 @@ const noop = (onRun: (task: string) => void): TaskType => ({
 });
 
 /** The product's own defaults but for the address. */
-function configOf({ id, amqpPort, ca, heartbeatMs }: HostOptions): Room['config'] {
+function configOf({ id, amqpPort, ca, heartbeatMs, vhost }: HostOptions): Room['config'] {
   return {
     ...{
       host: id,
       home: homeAt(`/nonexistent/${id}`),
-      broker: fleetUrl(ca ? 'amqps' : 'amqp', amqpPort, id),
+      broker: fleetUrl(ca ? 'amqps' : 'amqp', amqpPort, id, vhost),
     },
     ...{ heartbeatMs, reconnectMs: 5_000, arbitrationMs: 60_000 },
     ...{ allowPlain: false, ca, maxDownloadBytesPerSecond: 0 },

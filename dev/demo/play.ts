@@ -23,6 +23,9 @@ export function versionsAfter(own: string): Versions {
 
 type Order = { to: string; on: string[]; trial?: object };
 
+/** So many, and the board shows each of them. */
+const MOST_HOSTS = 500;
+
 /** Budgets of the broken ones that a person can wait for. */
 const QUICK_TRIAL = { starts: 3, seconds: 20, hangSeconds: 5 };
 
@@ -76,6 +79,7 @@ async function runOrders(
       for await (const seen of follow(call, id, {
         signal,
         tasks: true,
+        few: MOST_HOSTS,
         onTrouble: (text) => show.say(text),
       })) {
         board.update(seen.tasks);

@@ -7,8 +7,8 @@ import { inCode, type SourceFile, source } from './source.ts';
 export const looksLikeSql =
   /\b(?:SELECT\s|INSERT\s+(?:IGNORE\s+)?INTO\b|REPLACE\s+INTO\b|UPDATE\s+\S+\s+SET\b|DELETE\s+FROM\b|(?:CREATE|ALTER|DROP)\s+TABLE\b)/;
 
-/** SET …, and a SELECT that reads no table: what a connection needs to say about itself. */
-const sessionSql = /^\s*(?:SET\s|SELECT\s(?![\s\S]*\bFROM\b))/;
+/** What names no table: SET …, a SELECT that reads none (what a connection says of itself), and rows for any. */
+const ofNoTable = /^\s*(?:SET\s|SELECT\s(?![\s\S]*\bFROM\b)|INSERT INTO x \(x\) VALUES $)/;
 
 /** All SQL stands in the store, where test/sql.test.ts reads it; the agent's own SQLite has its journal. */
 export const sqlInStore: Rule = (files) => {
@@ -17,7 +17,7 @@ export const sqlInStore: Rule = (files) => {
     if (/^src\/(?:dispatcher\/store\/|agent\/journal(?:\/|\.ts$))/.test(file.path)) continue;
     for (const { tag, start, text } of literals(file)) {
       if (tag !== 'sql' && !looksLikeSql.test(text)) continue;
-      if (file.path === 'src/lib/conn.ts' && sessionSql.test(text)) continue;
+      if (/^src\/lib\/conn(?:\/|\.ts$)/.test(file.path) && ofNoTable.test(text)) continue;
       const words = text.trim().replace(/\s+/g, ' ').slice(0, 40);
       const todo = 'make it a function under src/dispatcher/store/ and call that';
       found.push(finding(file, start, 'sql-in-store', `SQL outside the store: "${words}"`, todo));
@@ -40,12 +40,12 @@ export function literals(file: SourceFile): { tag: string; start: number; text: 
   ];
 }
 
-/** The environment is read, checked and frozen in one place. */
+/** The environment is read where it is checked: for the programs, and for scripts that use the library. */
 export const environmentInConfig: Rule = onlyIn(
   'environment-in-config',
   /\bprocess\s*\??\.\s*env\b|\bprocess\s*\??\.?\s*\[\s*['"`]env\b|\benv\b[^{}=;]*\}\s*=\s*process\b(?!\s*[.\w])/g,
-  ['src/lib/config.ts'],
-  'name the setting in src/lib/config.ts and take it as an argument',
+  ['src/lib/config.ts', 'src/lib/environment.ts'],
+  'name the setting in src/lib/config.ts (of a program) or environment.ts (of scripts) and take it as an argument',
 );
 
 const entryPoints = [
@@ -58,9 +58,17 @@ const entryPoints = [
 /** Only who started the process may end it, else work in flight is lost. */
 const exits = onlyIn(
   'exit-in-main',
-  /\bprocess\s*\.\s*(?:exit|exitCode|abort|reallyExit)\b|\bprocess\s*\.\s*(?:on|once|addListener|prependListener|prependOnceListener)\s*\(\s*['"`]SIG/g,
+  /\bprocess\s*\.\s*(?:exit|exitCode|abort|reallyExit)\b/g,
   entryPoints,
   'throw an error, or return, and let the main file of the program decide',
+);
+
+/** A script is its own main file, and asks the library by name to hear SIGHUP for it. */
+const signals = onlyIn(
+  'exit-in-main',
+  /\bprocess\s*\.\s*(?:on|once|addListener|prependListener|prependOnceListener)\s*\(\s*['"`]SIG/g,
+  [...entryPoints, 'src/lib/public/logs.ts'],
+  'let the main file of the program hear signals, and export what it is to do then',
 );
 
 const selfKill = onlyIn(
@@ -78,7 +86,8 @@ const processIsGlobal = onlyIn(
   'use the global `process`, which the rules on exits and environment can see',
 );
 
-export const exitInMain: Rule = (files) => [...exits(files), ...selfKill(files), ...processIsGlobal(files)];
+const EXIT_RULES = [exits, signals, selfKill, processIsGlobal];
+export const exitInMain: Rule = (files) => EXIT_RULES.flatMap((rule) => rule(files));
 
 function onlyIn(rule: string, pattern: RegExp, allowed: readonly string[], todo: string): Rule {
   return (files) =>

@@ -142,7 +142,7 @@ export class Inbox {
     const { broker, host, version } = this.#room;
     const end = await this.#runner.answer(read);
     if (!end) return;
-    const body = bodyOf(end, { task: read.task, host, seq: 1, phase: undefined, version });
+    const body = bodyOf(end, { task: read.task, host, seq: 1, phase: end.phase, version });
     if (await tell(broker, host, { kind: 'result', id: `${read.task}:1`, body })) message.ack();
     else setTimeout(() => message.nack(true), PAUSE_MS).unref();
   }

@@ -139,8 +139,9 @@ export class Journal {
     this.#transaction(() => this.#run(upsert, version, reason, Date.now()));
   }
 
-  skipped(version: string): string | undefined {
-    const row = this.#all('SELECT reason FROM skipped WHERE version = ?', version)[0];
+  /** Why, if that was later than `since`, by this host's clock. */
+  skipped(version: string, since = 0): string | undefined {
+    const row = this.#all('SELECT reason FROM skipped WHERE version = ? AND at_ms > ?', version, since)[0];
     return row === undefined ? undefined : String(row.reason);
   }
 
@@ -191,12 +192,9 @@ export class Journal {
 
   #merge(task: string, facts: Record<string, unknown>): void {
     const entry = this.#get(task);
-    if (entry)
-      this.#run(
-        'UPDATE tasks SET facts = ? WHERE id = ?',
-        JSON.stringify({ ...entry.facts, ...facts }),
-        task,
-      );
+    if (!entry) return;
+    const all = JSON.stringify({ ...entry.facts, ...facts });
+    this.#run('UPDATE tasks SET facts = ? WHERE id = ?', all, task);
   }
 
   #get(task: string): Entry | undefined {

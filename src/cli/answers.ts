@@ -1,3 +1,6 @@
+import type { Limits } from '../lib/limits.ts';
+import type { Schema } from './api/schema.ts';
+
 /** What the dispatcher's functions answer, as far as the command line shows it; see `mega api list`. */
 export type Host = {
   id: string;
@@ -23,7 +26,30 @@ export type Job = {
   createdBy: string;
   finishedAt: string | null;
 };
-export type JobWithCounts = Job & { counts: Record<string, number> };
+/** A dispatcher of an earlier version does not answer what may be absent. */
+export type JobWithCounts = Job & {
+  counts: Record<string, number>;
+  startedAt?: string | null;
+  limits?: Limits | null;
+  pausedReason?: string | null;
+  errors?: number;
+  errorKinds?: Record<string, number>;
+  waitingFor?: WaitingFor | null;
+  wave?: number;
+  waves?: WaveCounts[];
+};
+export type WaitingFor = {
+  what: 'approval' | 'pause' | 'window' | 'frozen' | 'hosts';
+  until: string | null;
+  text: string;
+};
+export type WaveCounts = {
+  wave: number;
+  hosts: number;
+  counts: Record<string, number>;
+  startedAt?: string | null;
+  finishedAt?: string | null;
+};
 
 export type TaskEvent = {
   seq: number;
@@ -31,6 +57,7 @@ export type TaskEvent = {
   phase: string | null;
   reason: string | null;
   agentMs: number;
+  recordedAt?: string;
 };
 export type Task = {
   id: string;
@@ -52,6 +79,10 @@ export type Task = {
   startedAt: string | null;
   heardAt: string | null;
   finishedAt: string | null;
+  lastSeenAt?: string | null;
+  online?: boolean;
+  wave?: number;
+  tries?: number;
   events: TaskEvent[];
 };
 
@@ -65,6 +96,8 @@ export type Package = {
   signed: boolean;
   createdAt: string;
   createdBy: string;
+  quarantinedAt: string | null;
+  quarantineReason: string | null;
 };
 
 export type JoinToken = {
@@ -90,7 +123,9 @@ export type ApiFunction = {
   name: string;
   help: string;
   callers: string[];
-  input: { properties?: Record<string, unknown>; required?: string[] };
+  effect: string;
+  input: Schema;
+  output: Schema;
 };
 
 export type Me = { login: string; user: string; token: string | null; role: string };

@@ -2,13 +2,14 @@ import { CommanderError } from 'commander';
 import { codeOf, InputError, UnavailableError } from '../lib/errors.ts';
 
 /** What the exit code says; told in `mega --help`. */
-export const EXIT = { good: 0, failed: 1, badInput: 2, unavailable: 3, interrupted: 130 } as const;
+export const EXIT = { good: 0, failed: 1, badInput: 2, unavailable: 3, held: 4, interrupted: 130 } as const;
 
 export const EXIT_HELP = `Exit codes:
   0    good
   1    the thing failed, such as a job that did not succeed on every host
   2    wrong usage or bad input; the same again cannot help
   3    the broker, a dispatcher or the database cannot be had now; later may help
+  4    a job watched without a terminal waits for a person: paused, or to be approved
   130  ended by Ctrl-C; a job that was watched goes on`;
 
 /**
@@ -16,7 +17,7 @@ export const EXIT_HELP = `Exit codes:
  * are regular: `unknown_host`, `bad_argument`, `wrong_version`, ...; `database_unavailable`, ...
  */
 const BAD_INPUT =
-  /^(unknown|bad|wrong)_|^(no_config|fleet_exists|no_runtime|refused|not_signed|below_minimum|downgrade|metadata_expired|name_taken|version_taken|too_large|incomplete|malformed)$/;
+  /^(unknown|bad|wrong)_|^(no_config|fleet_exists|no_runtime|refused|not_signed|below_minimum|downgrade|quarantined|metadata_expired|name_taken|version_taken|too_large|incomplete|malformed)$/;
 const UNAVAILABLE = /_unavailable$|^(no_answer|no_dispatcher|stream_gone)$/;
 
 export function exitCodeOf(error: unknown): number {

@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
-import type { Job, JobWithCounts, Task } from './answers.ts';
+import type { Job } from './answers.ts';
 import { EXIT } from './exit.ts';
 import { type Freeze, frozenLine } from './freeze.ts';
 import { addControls } from './job/control.ts';
-import { countsOf, whatOf } from './job/view.ts';
-import { ENDED_COLUMNS, watchJob } from './job/watch.ts';
-import { tasksOf, withSender } from './session.ts';
-import { pairs, printJson, table, widthOf } from './table.ts';
-import { ago, moment } from './text.ts';
+import { addShow } from './job/show.ts';
+import { watchJob } from './job/watch.ts';
+import { whatOf } from './job/words.ts';
+import { withSender } from './session.ts';
+import { printJson, table, widthOf } from './table.ts';
+import { ago } from './text.ts';
 import { act, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
 /** `mega job`: one operation over many hosts. */
@@ -20,7 +21,9 @@ export function addJob(program: Command, room: Room): void {
 
   const watch = job
     .command('watch <id>')
-    .description('watch a job until it has ended; Ctrl-C ends the watching, not the job')
+    .description(
+      'watch a job until it has ended; Ctrl-C ends the watching, not the job. In its bars # is a host that has done it, x one that failed, > one at work, - one cancelled',
+    )
     .option(...JSON_FLAG);
   watch.action(
     act<{ json?: true }>(room, (options, id) =>
@@ -55,43 +58,4 @@ function addList(job: Command, room: Room): void {
     }),
   );
   example(list, 'mega job list --limit 5');
-}
-
-const MOST_SHOWN = 20;
-const FINE = new Set(['succeeded', 'skipped', 'pending', 'queued', 'accepted', 'running']);
-
-function addShow(job: Command, room: Room): void {
-  const show = job
-    .command('show <id>')
-    .description('show a job, its counts, and the hosts on which it did not succeed')
-    .option(...JSON_FLAG);
-  show.action(
-    act<{ json?: true }>(room, async (options, id) => {
-      const answer = await withSender(options, async (call) => {
-        const found = await call<JobWithCounts>('get_job', { id });
-        const states = Object.keys(found.counts).filter((state) => !FINE.has(state));
-        const needed = !options.json && states.length > 0;
-        return { found, bad: needed ? await tasksOf(call, found.id, MOST_SHOWN, { states }) : [] };
-      });
-      if (options.json) printJson(room.out, answer.found);
-      else room.out.write(told(answer.found, answer.bad, widthOf(room.out)));
-      return EXIT.good;
-    }),
-  );
-  example(show, 'mega job show 0198c0de-0000-7000-8000-000000000001');
-}
-
-function told(job: JobWithCounts, bad: Task[], width: number): string {
-  const about = pairs([
-    ['job', job.id],
-    ['what', whatOf(job)],
-    ['state', job.state],
-    ['hosts', countsOf(job.counts)],
-    ['made', `${moment(job.createdAt)} by ${job.createdBy}`],
-    ['finished', moment(job.finishedAt)],
-  ]);
-  if (bad.length === 0) return about;
-  const all = Object.entries(job.counts).reduce((sum, [state, n]) => sum + (FINE.has(state) ? 0 : n), 0);
-  const more = all > bad.length ? `and ${all - bad.length} more: mega task list --job ${job.id}\n` : '';
-  return `${about}\n${table(bad, ENDED_COLUMNS, width)}${more}`;
 }

@@ -1,3 +1,4 @@
+import { terminalIsDumb } from '../lib/config.ts';
 import { EXIT } from './exit.ts';
 import { run } from './program.ts';
 import { askSecret } from './terminal.ts';
@@ -21,6 +22,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
 const exitCode = await run(process.argv.slice(2), {
   out: process.stdout,
   err: process.stderr,
+  dumb: terminalIsDumb(),
   askSecret: process.stdin.isTTY && process.stderr.isTTY ? askSecret : undefined,
   interrupt: () => {
     listening = true;

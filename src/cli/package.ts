@@ -5,6 +5,7 @@ import { EXIT } from './exit.ts';
 import type { InstallerOptions } from './package/installer.ts';
 import { addMinimum } from './package/minimum.ts';
 import { addPublish } from './package/publish.ts';
+import { addQuarantine, tellQuarantines } from './package/quarantine.ts';
 import { addRemove } from './package/remove.ts';
 import { buildRuntime, type RuntimeOptions } from './package/runtime.ts';
 import { ownVersion } from './root.ts';
@@ -32,19 +33,23 @@ export function addPackage(program: Command, room: Room): void {
     act<{ json?: true }>(room, async (options) => {
       const all = await withSender(options, (call) => call<Package[]>('get_all_package'));
       if (options.json) printJson(room.out, all);
-      else room.out.write(table(all, COLUMNS, widthOf(room.out)));
+      else {
+        room.out.write(table(all, COLUMNS, widthOf(room.out)));
+        tellQuarantines(room.out, all);
+      }
       return EXIT.good;
     }),
   );
   example(list, 'mega package list');
   addRemove(group, room);
   addMinimum(group, room);
+  addQuarantine(group, room);
 }
 
 const COLUMNS: Column<Package>[] = [
   { title: 'NAME', cell: (one) => one.name },
   { title: 'KIND', cell: (one) => one.kind },
-  { title: 'STATE', cell: (one) => one.state },
+  { title: 'STATE', cell: (one) => (one.quarantinedAt === null ? one.state : 'quarantined') },
   { title: 'SIGNED', cell: (one) => (one.signed ? 'yes' : 'no') },
   { title: 'SIZE', cell: (one) => formatSize(one.size), right: true },
   { title: 'SHA256', cell: (one) => one.sha256.slice(0, 12) },

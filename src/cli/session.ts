@@ -50,18 +50,21 @@ export async function allHosts(call: Call, on?: string[]): Promise<Host[]> {
   }
 }
 
-export type Which = { events?: boolean; states?: string[] };
+export type Which = { events?: boolean; states?: string[]; only?: 'silent' | 'retried' };
 
-/** A job's tasks in order of host, at most `most` of them; only those in `states`, if given. */
+/** A job's tasks in order of host, at most `most` of them; only those in `states`, or of one kind, if given. */
 export async function tasksOf(call: Call, job: string, most: number, which: Which = {}): Promise<Task[]> {
   const atOnce = which.events ? TASKS_WITH_EVENTS_A_CALL : TASKS_A_CALL;
   const all: Task[] = [];
+  const retried = which.only === 'retried';
   while (all.length < most) {
-    const limit = Math.min(atOnce, most - all.length);
+    const limit = retried ? atOnce : Math.min(atOnce, most - all.length);
     const after = all.at(-1)?.host ?? '';
     const page = await call<Task[]>('get_all_task', { job, after, limit, ...which });
-    all.push(...page);
+    // A host may have several that were tried again, and the page end between them.
+    const split = retried && page.length === limit ? page.at(-1)?.host : undefined;
+    all.push(...page.filter(({ host }) => host !== split));
     if (page.length < limit) break;
   }
-  return all;
+  return all.slice(0, most);
 }

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import { InputError } from '../lib/errors.ts';
 import type { Call } from '../lib/sender.ts';
 import type { Task } from './answers.ts';
 import { EXIT } from './exit.ts';
-import { tasksOf, withSender } from './session.ts';
+import { SILENT_COLUMNS } from './job/silent.ts';
+import { tasksOf, type Which, withSender } from './session.ts';
 import { type Column, pairs, printJson, table, widthOf } from './table.ts';
 import { addStart } from './task/start.ts';
 import { ago, clean, clock, moment } from './text.ts';
@@ -37,7 +39,15 @@ export const TASK_COLUMNS: Column<Task>[] = [
   { title: 'TYPE', cell: (task) => task.type, shrinks: true },
 ];
 
-type ListOptions = { host?: string; job?: string; limit: number; json?: true };
+type ListOptions = {
+  host?: string;
+  job?: string;
+  state?: string[];
+  silent?: true;
+  retried?: true;
+  limit: number;
+  json?: true;
+};
 
 function addList(task: Command, room: Room): void {
   const list = task
@@ -45,27 +55,50 @@ function addList(task: Command, room: Room): void {
     .description('list the latest tasks, or those of a job in order of host')
     .option('--host <host>', 'only those of this host')
     .option('--job <id>', 'only those of this job')
+    .option('--state <states>', "only a job's tasks in these states, such as failed,lost", words)
+    .option('--silent', "only a job's hosts that have not answered, with the last that is known of them")
+    .option('--retried', "only a job's tasks in whose place another try came")
     .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 20)
     .option(...JSON_FLAG);
   list.action(
     act<ListOptions>(room, async (options) => {
       const tasks = await withSender(options, (call) => listTasks(call, options));
       if (options.json) printJson(room.out, tasks);
-      else room.out.write(table(tasks, TASK_COLUMNS, widthOf(room.out)));
+      else room.out.write(table(tasks, options.silent ? SILENT_COLUMNS : TASK_COLUMNS, widthOf(room.out)));
       return EXIT.good;
     }),
   );
-  example(list, 'mega task list --host db-01 --limit 5');
+  example(
+    list,
+    'mega task list --host db-01 --limit 5',
+    'mega task list --job 0198c0de-0000-7000-8000-000000000001 --state lost',
+  );
 }
 
-async function listTasks(call: Call, { host, job, limit }: ListOptions): Promise<Task[]> {
+const words = (text: string) => text.split(',').map((one) => one.trim());
+
+async function listTasks(call: Call, options: ListOptions): Promise<Task[]> {
+  const { host, job, limit } = options;
   if (job === undefined) {
+    if (whichOf(options)) {
+      throw new InputError(
+        'bad_argument',
+        '--state, --silent and --retried choose among the tasks of a --job',
+      );
+    }
     const most = Math.min(limit, 500);
     return call<Task[]>('get_all_task', { limit: most, ...(host === undefined ? {} : { host }) });
   }
   // The dispatcher filters by one of the two; a job has one task for a host.
-  const tasks = await tasksOf(call, job, host === undefined ? limit : Number.POSITIVE_INFINITY);
+  const most = host === undefined ? limit : Number.POSITIVE_INFINITY;
+  const tasks = await tasksOf(call, job, most, whichOf(options) ?? {});
   return host === undefined ? tasks : tasks.filter((task) => task.host === host);
+}
+
+function whichOf({ state, silent, retried }: ListOptions): Which | undefined {
+  if (silent) return { only: 'silent' };
+  if (retried) return { only: 'retried' };
+  return state && { states: state };
 }
 
 function addShow(task: Command, room: Room): void {

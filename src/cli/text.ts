@@ -38,8 +38,11 @@ export function moment(iso: string | null, now = Date.now()): string {
   if (iso === null) return '-';
   const aheadMs = Date.parse(iso) - now;
   const when = aheadMs > SLACK_MS ? `in ${span(aheadMs)}` : ago(iso, now);
-  return `${iso.slice(0, 19).replace('T', ' ')} UTC (${when})`;
+  return `${instant(iso)} UTC (${when})`;
 }
+
+/** `2026-01-31 12:00:00`, UTC. */
+export const instant = (iso: string) => iso.slice(0, 19).replace('T', ' ');
 
 /** `12:00:00`, UTC. */
 export const clock = (ms: number) => new Date(ms).toISOString().slice(11, 19);

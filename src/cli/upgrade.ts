@@ -7,6 +7,7 @@ import { ZONE_HELP } from './schedule/timing.ts';
 import { callSurely, withSender } from './session.ts';
 import { printJson } from './table.ts';
 import { type HostsOptions, hostsOf, hostsOption } from './targets.ts';
+import { dryRun } from './upgrade/dryrun.ts';
 import { act, example, JSON_FLAG, type Room, wholeNumber } from './world.ts';
 
 type UpgradeOptions = LimitOptions &
@@ -14,6 +15,7 @@ type UpgradeOptions = LimitOptions &
   ScheduleOnce & {
     to?: string;
     watch: boolean;
+    dryRun?: true;
     allowDowngrade?: true;
     trialSeconds?: number;
     trialStarts?: number;
@@ -30,6 +32,7 @@ export function addUpgrade(program: Command, room: Room): void {
     )
     .option('--to <version>', 'the version (default: the newest that is published)')
     .option('--allow-downgrade', 'take hosts that run a newer version back to this one, too')
+    .option('--dry-run', 'ask the hosts what would happen and how long it would take; change nothing')
     .option('--at <time>', AT_HELP)
     .option('--zone <zone>', ZONE_HELP)
     .option('--watch', 'watch until the job has ended (the default)', true)
@@ -46,8 +49,10 @@ export function addUpgrade(program: Command, room: Room): void {
     act<UpgradeOptions>(room, async (options) => {
       const request = await upgradeRequest(options);
       return withSender(options, async (call) => {
+        if (options.dryRun) return dryRun(room, call, request, options);
         const about = { fn: 'client_upgrade', args: request };
-        if (options.at !== undefined) return scheduleOnce(room, call, options, about);
+        if (options.at !== undefined || options.zone !== undefined)
+          return scheduleOnce(room, call, options, about);
         const { job } = await callSurely<{ job: string }>(call, 'client_upgrade', request);
         if (options.watch) {
           if (!options.json) room.out.write(`job ${job}\n`);
@@ -63,6 +68,7 @@ export function addUpgrade(program: Command, room: Room): void {
   example(
     upgrade,
     'mega upgrade --to 1.1.0 --on all',
+    'mega upgrade --to 1.1.0 --on all --dry-run',
     "mega upgrade --to 1.1.0 --on db-01 --on 'web-*' --no-watch",
     'mega upgrade --on all --waves 1,5%,100% --pause-between approve --max-concurrency 50',
     "mega upgrade --to 1.1.0 --on all --at '2026-12-01 02:00 Asia/Shanghai'",

@@ -12,6 +12,8 @@ import { type Column, printJson, table, widthOf } from './table.ts';
 import { moment, wrap } from './text.ts';
 import { act, collect, example, type Globals, JSON_FLAG, type Output, type Room } from './world.ts';
 
+const ADD_EXAMPLE = "mega window add nights --on 'db-*' --open 'mon-fri 22:00-04:00' --zone Asia/Shanghai";
+
 /** `mega window`: when work may begin on which hosts. */
 export function addWindow(program: Command, room: Room): void {
   const window = program
@@ -19,11 +21,7 @@ export function addWindow(program: Command, room: Room): void {
     .description(
       'maintenance windows: when work may begin on which hosts; what has begun goes on to its end',
     );
-  example(
-    window,
-    "mega window add replicas --on role=replica --open 'mon-fri 22:00-04:00' --zone Asia/Shanghai",
-    'mega window list',
-  );
+  example(window, ADD_EXAMPLE, 'mega window list');
   addAdd(window, room);
   addList(window, room);
   addRemove(window, room);
@@ -61,10 +59,7 @@ function addAdd(window: Command, room: Room): void {
       return EXIT.good;
     }),
   );
-  example(
-    add,
-    "mega window add replicas --on role=replica --open 'mon-fri 22:00-04:00' --zone Asia/Shanghai",
-  );
+  example(add, ADD_EXAMPLE);
 }
 
 const hostsOf = ({ hosts }: MaintenanceWindow) => (hosts === 1 ? 'one host' : `${hosts} hosts`);

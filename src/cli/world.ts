@@ -6,12 +6,19 @@ export type Output = {
   isTTY?: boolean | undefined;
   columns?: number | undefined;
   rows?: number | undefined;
+  /** Of a terminal: whether it has them, and its user wants them ($NO_COLOR). */
+  hasColors?(): boolean;
+  /** Of a terminal: its user has changed its size. */
+  on?(event: 'resize', listener: () => void): unknown;
+  off?(event: 'resize', listener: () => void): unknown;
 };
 
 /** What a command has around it. Only main.ts touches the process itself. */
 export type World = {
   out: Output;
   err: Output;
+  /** The terminal cannot rewrite what stands there. */
+  dumb?: boolean;
   /** From the first time it is called, Ctrl-C aborts this signal instead of ending the process. */
   interrupt(): AbortSignal;
   /** Asks a person for what the terminal is not to show; undefined where there is no terminal. */

@@ -1,6 +1,7 @@
 import { loginOf } from '../lib/people.ts';
 import type { Context } from './context.ts';
 import { endJobs } from './jobs/ended.ts';
+import { quarantineDue } from './quarantine.ts';
 import { expiredApiTokens, removeApiToken } from './store/api-tokens.ts';
 import { cancelUntaken, expireTasks, markLost, returnExpiredOrders } from './store/due.ts';
 import { markAway } from './store/hosts.ts';
@@ -23,6 +24,7 @@ export async function expireDue(context: Context, steadyMs: number): Promise<voi
     await cancelUntaken(db, config.lostGraceMs);
   }
   await returnExpiredOrders(db, ORDER_GRACE_MS);
+  await quarantineDue(context);
   await expireTasks(db);
   await endJobs(context, await jobsToEnd(db, JOBS_A_ROUND));
   await sweepTokens(context);

@@ -1,6 +1,7 @@
 import type { Conn } from '../lib/conn.ts';
 import { UnavailableError } from '../lib/errors.ts';
 import { sleep } from '../lib/utils.ts';
+import { lookAtHosts, runningOther } from './store/catchup.ts';
 import { type HelloSaid, markHellos } from './store/hosts.ts';
 import { cancellingOf } from './store/tasks.ts';
 
@@ -28,12 +29,15 @@ type Waiting = {
  */
 export class Greetings {
   #db: Conn;
+  /** From a hello of another version until it is believed: one of a process that is gone may come late. */
+  #settleMs: number;
   #waiting: Waiting[] = [];
   #isWriting = false;
   #wroteAt = Number.NEGATIVE_INFINITY;
 
-  constructor(db: Conn) {
+  constructor(db: Conn, settleMs: number) {
     this.#db = db;
+    this.#settleMs = settleMs;
   }
 
   /** Resolves once it is written down, to the tasks of this host that are being cancelled. */
@@ -58,7 +62,12 @@ export class Greetings {
   async #write(batch: Waiting[]): Promise<void> {
     try {
       const latest = new Map(batch.map(({ hello }) => [hello.host, hello]));
-      await this.#db.transaction((db) => markHellos(db, [...latest.values()]));
+      const said = [...latest.values()];
+      await this.#db.transaction(async (db) => {
+        const moved = await runningOther(db, said);
+        await markHellos(db, said);
+        await lookAtHosts(db, moved, this.#settleMs);
+      });
       const cancelling = await cancellingOf(this.#db, [...latest.keys()]);
       for (const { hello, resolve } of batch) resolve(cancelling.get(hello.host) ?? []);
     } catch (error) {

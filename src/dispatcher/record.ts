@@ -3,8 +3,10 @@ import type { Answer, Event, Parked, Progress, Result } from '../lib/messages.ts
 import type { Context } from './context.ts';
 import { endJobs } from './jobs/ended.ts';
 import { parkBody } from './park.ts';
+import { quarantineDue, wentBack } from './quarantine.ts';
 import { setFacts } from './store/facts.ts';
 import { reopenJobs } from './store/jobs.ts';
+import { addRollbacks, type Rollback } from './store/quarantine.ts';
 import { addEvents, applyChanges, type LockedTask, lockTasks, type TaskChange } from './store/tasks.ts';
 import { advance } from './tasks.ts';
 
@@ -21,6 +23,8 @@ export async function record(context: Context, batch: Said[]): Promise<void> {
     (one): one is Progress | Result => one.kind === 'progress' || one.kind === 'result',
   );
   const touched = await context.db.transaction((db) => recordTasks(db, about));
+  // Before anything more of it starts.
+  if (about.some(wentBack)) await quarantineDue(context);
   driver.noteEnds(touched);
   const own = touched.filter((job) => !driver.isDriven(job));
   // In a transaction, since that is tried again after a deadlock.
@@ -52,6 +56,11 @@ async function recordTasks(db: Queryable, about: (Progress | Result)[]): Promise
   for (const round of changes) await applyChanges(db, round);
   const all = changes.flat();
   await rememberFacts(db, all, rows);
+  await addRollbacks(
+    db,
+    all.flatMap((one) => rollbackIn(one, rows.get(one.id)!)),
+    now,
+  );
   const late = all.filter((one) => one.late).map((one) => rows.get(one.id)!.job);
   if (late.length > 0) await reopenJobs(db, late);
   return [...ended];
@@ -67,6 +76,12 @@ async function rememberFacts(
     const { type, host } = rows.get(id)!;
     if (type === 'facts' && result?.state === 'succeeded') await setFacts(db, host, result.output ?? {});
   }
+}
+
+/** A result that was recorded before, or comes too late to be believed, is no change. */
+function rollbackIn({ result, reason }: TaskChange, { type, host, args }: LockedTask): Rollback[] {
+  if (type !== 'client_upgrade' || !result || !wentBack(result)) return [];
+  return [{ version: String(args.to), host, reason }];
 }
 
 function changesOf(row: LockedTask, said: (Progress | Result)[]): TaskChange[] {

@@ -11,6 +11,7 @@ import { startAlerts } from './alerts/start.ts';
 import { Troubles } from './alerts/troubles.ts';
 import { serveCalls } from './api/server.ts';
 import { AuditBook } from './audit-book.ts';
+import { catchUp } from './catchup.ts';
 import { warnOfEnds } from './certificates.ts';
 import { Collector } from './collect.ts';
 import { Confirmed } from './confirmed.ts';
@@ -38,6 +39,7 @@ const POLL_MS = 500;
 /** How soon a driven job is looked at when there is something to look at; most rounds find nothing due. */
 const DRIVE_MS = 50;
 const EXPIRE_MS = 1_000;
+const CATCH_UP_MS = 1_000;
 const STREAMS_MS = 60_000;
 const STRAY_MS = 3_600_000;
 const FLOODS_MS = 1_000;
@@ -76,6 +78,7 @@ export async function startDispatcher(config: DispatcherConfig, logger: Logger):
   loop('sightings', SIGHTINGS_MS, () => sightings.flush());
   const steadyMs = () => Math.min(results.steadyMs, events.steadyMs, sightings.steadyMs);
   loop('expire', EXPIRE_MS, () => expireDue(context, steadyMs()));
+  loop('catch up', CATCH_UP_MS, () => catchUp(context));
   const flooding = loop('floods', FLOODS_MS, () => floods.step());
   floods.onSuspicion = () => flooding.kick();
   opened.use(new LogKeeper(context));
@@ -121,7 +124,7 @@ async function openContext(
     driver: new Driver(db, logger, config.taskDeadlineMs),
     confirmed: new Confirmed(db),
     sightings: new Sightings(db),
-    greetings: new Greetings(db),
+    greetings: new Greetings(db, config.offlineAfterMs),
     people: new People(db),
     auditBook: new AuditBook(db),
     floods: new Floods(config, db, management, logger),

@@ -10,10 +10,12 @@ import type { Phase, Progress, Result } from '../lib/messages.ts';
 export const OPEN_STATES = ['pending', 'queued', 'accepted', 'running', 'cancelling'] as const;
 export const GOOD_STATES = ['succeeded', 'skipped'] as const;
 export const GUESSED_STATES = ['expired', 'lost'] as const;
+/** The host has said nothing, or nothing more. */
+export const UNANSWERED_STATES = ['lost', 'expired', 'undeliverable'] as const;
 /** What counts against the errors that a job bears; `cancelled` is no error. */
 export const ERROR_STATES = [
   ...(['failed', 'timed_out', 'rejected', 'interrupted'] as const),
-  ...(['lost', 'expired', 'undeliverable'] as const),
+  ...UNANSWERED_STATES,
 ];
 /** A failed upgrade that ends in one of these is told as what it was: a version that had to be gone back from. */
 export const BACK_PHASES = ['rolled_back', 'rollback_failed'] as const;

@@ -2,6 +2,7 @@ import type { Queryable } from '../lib/conn.ts';
 import { isOpen, nextChange, readWindow } from '../lib/when/window.ts';
 import type { DrivenJob } from './store/driving.ts';
 import { allHosts } from './store/hosts.ts';
+import { databaseNow } from './store/server.ts';
 import { listWindows, type WindowRow } from './store/windows.ts';
 import { hostsMeant } from './targets.ts';
 
@@ -13,41 +14,47 @@ import { hostsMeant } from './targets.ts';
  * - What has begun when a window closes goes on to its end.
  * - A window that was removed keeps nobody waiting.
  */
-export type Openness = {
-  open: ReadonlySet<string>;
-  closed: ReadonlySet<string>;
-  /** When the next of them opens or closes. */
-  changesAt: Date | null;
-};
+export type Openness = { open: ReadonlySet<string>; closed: ReadonlySet<string> };
 
 /** Pings change nothing, and ask whether a host is there now. */
 export const keepsWindows = (type: string) => type !== 'ping';
 
-/** A window may be there before the first of its hosts, and after the last. The names of the windows that the host of each task keeps, by host, with commas between them; those that keep none are left out. */
-export async function windowsOf(db: Queryable, tasks: { host: string }[]): Promise<Map<string, string>> {
+/** The windows that a host keeps: their names with commas between them, and whether it may begin now. */
+export type Kept = { names: string; open: boolean };
+
+/** By host; those that keep none are left out. A window may be there before the first of its hosts, and after the last. */
+export async function windowsOf(db: Queryable, tasks: { host: string }[]): Promise<Map<string, Kept>> {
   const windows = await listWindows(db);
   if (windows.length === 0) return new Map();
+  const openness = opennessOf(windows, await databaseNow(db));
   const all = await allHosts(db);
-  const wanted = new Set(tasks.map((task) => task.host));
-  const kept = new Map<string, string[]>();
-  for (const { name, on } of windows)
-    for (const { id } of hostsMeant(all, on))
-      if (wanted.has(id)) kept.set(id, [...(kept.get(id) ?? []), name]);
-  return new Map([...kept].map(([id, names]) => [id, names.join(',')]));
+  const kept = new Map<string, string[]>(tasks.map(({ host }) => [host, []]));
+  for (const { name, on } of windows) for (const { id } of hostsMeant(all, on)) kept.get(id)?.push(name);
+  const keeping = [...kept].filter(([, names]) => names.length > 0);
+  return new Map(
+    keeping.map(([host, each]) => {
+      const names = each.join(',');
+      return [host, { names, open: mayBegin(names, openness) }];
+    }),
+  );
 }
 
 /** Pure. */
-export function opennessOf(rows: Pick<WindowRow, 'name' | 'open' | 'zone'>[], now: Date): Openness {
-  const windows = rows.map(({ name, open, zone }) => ({ name, window: readWindow(open, zone) }));
-  const names = (wanted: boolean) =>
-    new Set(windows.filter(({ window }) => isOpen(window, now) === wanted).map(({ name }) => name));
-  const changes = windows.map(({ window }) => nextChange(window, now)?.getTime() ?? Number.POSITIVE_INFINITY);
-  const first = Math.min(...changes);
+export function opennessOf(rows: Timed[], now: Date): Openness {
+  const isOpenNow = ({ open, zone }: Timed) => isOpen(readWindow(open, zone), now);
+  const names = (some: Timed[]) => new Set(some.map(({ name }) => name));
   return {
-    open: names(true),
-    closed: names(false),
-    changesAt: Number.isFinite(first) ? new Date(first) : null,
+    open: names(rows.filter(isOpenNow)),
+    closed: names(rows.filter((row) => !isOpenNow(row))),
   };
+}
+
+type Timed = Pick<WindowRow, 'name' | 'open' | 'zone'>;
+
+/** When the first of these windows, which are closed, opens. Pure. */
+export function firstOpening(rows: Timed[], now: Date): Date | null {
+  const times = rows.flatMap(({ open, zone }) => nextChange(readWindow(open, zone), now)?.getTime() ?? []);
+  return times.length === 0 ? null : new Date(Math.min(...times));
 }
 
 /** Whether a host that keeps these windows may begin. `names`: as `windowsOf` tells them. */
@@ -62,7 +69,7 @@ export type Gate = {
   shut: boolean;
   /** The sets of windows that its hosts keep and of which none is open. */
   closedSets: string[];
-  opensAt: Date | null;
+  opensAt(): Date | null;
 };
 
 export async function gateOf(
@@ -70,14 +77,15 @@ export async function gateOf(
   { limits, windowSets, now }: Pick<DrivenJob, 'limits' | 'windowSets' | 'now'>,
 ): Promise<Gate> {
   const own = limits.window === undefined ? undefined : readWindow(limits.window, 'UTC');
-  if (own && !isOpen(own, now)) return { shut: true, closedSets: [], opensAt: nextChange(own, now) };
+  if (own && !isOpen(own, now)) return { shut: true, closedSets: [], opensAt: () => nextChange(own, now) };
   const rows = windowSets.length === 0 ? [] : await listWindows(db);
   const openness = opennessOf(rows, now);
   const closedSets = windowSets.filter((names) => !mayBegin(names, openness));
-  const kept = new Set(closedSets.flatMap((names) => names.split(',')));
-  const { changesAt } = opennessOf(
-    rows.filter(({ name }) => kept.has(name)),
-    now,
-  );
-  return { shut: false, closedSets, opensAt: changesAt };
+  const waited = new Set(closedSets.flatMap((names) => names.split(',')));
+  const opensAt = () =>
+    firstOpening(
+      rows.filter(({ name }) => waited.has(name)),
+      now,
+    );
+  return { shut: false, closedSets, opensAt };
 }

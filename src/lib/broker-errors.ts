@@ -1,9 +1,17 @@
-import { codeOf, describe, UnavailableError, withoutSecrets } from './errors.ts';
+import { codeOf, describe, InputError, UnavailableError, withoutSecrets } from './errors.ts';
 import { tlsTrouble } from './tls-errors.ts';
 
 export function brokerUnavailable(url: string, cause: unknown): UnavailableError {
   const what = cause instanceof Error ? whatToDo(cause, url) : 'the broker cannot be reached';
   return new UnavailableError('broker_unavailable', `${what}: ${withoutSecrets(url)}`, { cause });
+}
+
+/** For people and scripts, whose login does not become right by waiting. */
+export function loginRefused(url: string): InputError {
+  const why =
+    'the broker refuses the user or the password: was the user removed, or its file or token replaced?';
+  const remedy = 'an admin makes a new one: mega user add, or mega user token create';
+  return new InputError('broker_refused', `${why} ${remedy}: ${withoutSecrets(url)}`);
 }
 
 /** What a person should look at first. */

@@ -59,6 +59,9 @@ export function keySettings(): { keys: string | undefined; passphraseFile: strin
   return { keys: process.env.MEGA_KEYS, passphraseFile: process.env.MEGA_PASSPHRASE_FILE };
 }
 
+/** `$TERM` says that the terminal only prints. */
+export const terminalIsDumb = () => process.env.TERM === 'dumb';
+
 /** The dispatcher's; `$MEGA_BROKER`, `$MEGA_MANAGEMENT`, `$MEGA_DATABASE` and `$MEGA_CA` win over the file. */
 export function loadDispatcherConfig(path?: string): DispatcherConfig {
   const env = process.env;
@@ -83,7 +86,7 @@ function caOfEnvironment(): string | undefined {
 }
 
 const FOR_HOSTS = 'mega_client join, or mega host add, makes a home whole again';
-const DEFAULT_PATH = '/etc/mega/mega.json';
+export const DEFAULT_PATH = '/etc/mega/mega.json';
 
 const pathOf = (path: string | undefined) => path ?? process.env.MEGA_CONFIG ?? DEFAULT_PATH;
 

@@ -59,6 +59,8 @@ export const dispatcherConfig = z
     downloadLeaseMs: z.int().min(500).max(600_000).default(60_000),
     /** A package's stream goes when nobody asked for it for so long; it is made again on request. */
     streamKeepMs: z.int().min(500).default(3_600_000),
+    /** A version that more hosts than so many had to go back from is quarantined for the whole fleet. */
+    quarantineAfter: z.int().min(0).max(1_000_000).default(3),
     /** The names of the first admins, made in a fleet that has no users. */
     admins: z.array(z.string().regex(USER_NAME)).default([]),
     /**

@@ -61,6 +61,7 @@ export const upgradeArgs = z.object({
   /** By platform, where it is published: the package of that runtime, for hosts that do not have it. */
   runtimes: z.record(z.string(), z.object({ sha256, size: z.int().min(1) })).default({}),
   trial,
+  released: millis.optional(), // from its last quarantine: what the host skipped before counts no more
   /** It was asked for that hosts go back to an older version. */
   downgrade: z.boolean().default(false),
   /** What the operator saw the host run when the order was planned; anything else is refused. */

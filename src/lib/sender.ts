@@ -1,13 +1,14 @@
 import { userInfo } from 'node:os';
 import { basename } from 'node:path';
 import { Broker } from './broker.ts';
-import { loadClientConfig } from './config.ts';
-import { MegaError, UnavailableError } from './errors.ts';
+import { loginRefused } from './broker-errors.ts';
+import { InputError, MegaError, UnavailableError } from './errors.ts';
 import { decode, encode, type Origin, reply } from './messages.ts';
 import type { Security } from './secure.ts';
 import { EXCHANGE, upKey } from './topology.ts';
 import { type KeyLookup, verifyBody } from './trust/jose.ts';
 import { get_host_name, uuidv7 } from './utils.ts';
+import { callerConfig } from './whose.ts';
 
 export type Call = <T = unknown>(fn: string, args?: object, options?: CallOptions) => Promise<T>;
 export type CallOptions = {
@@ -25,19 +26,23 @@ export type CallOptions = {
  *     const hosts = await sender.call('get_all_server');
  *
  * Errors bear the dispatcher's own code (`unknown_function`, `refused`, `bad_argument`, ...), or ours:
- * `broker_unavailable`, `no_dispatcher`, `no_answer`. An UnavailableError, whosever it is, may be asked again.
+ * `broker_refused` (the login), `broker_unavailable`, `no_dispatcher`, `no_answer`. An UnavailableError, whosever it is,
+ * may be asked again; an InputError will be the same again.
  */
 export type Sender = AsyncDisposable & { call: Call };
 
 export async function openSender(
-  config: { broker: string } & Security = loadClientConfig(),
+  config: { broker: string } & Security = callerConfig(),
   timeoutMs = 10_000,
   from = ownOrigin(),
 ): Promise<Sender> {
   const { broker: url, ca, allowPlain } = config;
   const broker = await Broker.start({ url, ca, allowPlain, name: 'mega sender', reconnectMs: 500 });
+  // An agent goes on trying for ever; whoever waits for an answer is told at once.
+  const refused = new AbortController();
+  broker.once('refused', () => refused.abort(loginRefused(url)));
   try {
-    await broker.ready(timeoutMs);
+    await broker.ready(timeoutMs, refused.signal);
   } catch (error) {
     await broker.close();
     throw error;
@@ -47,7 +52,7 @@ export async function openSender(
 
 /** One call on a connection of its own; for many calls use {@link openSender}. */
 export async function call<T = unknown>(fn: string, args: object = {}, options?: CallOptions): Promise<T> {
-  await using sender = await openSender();
+  await using sender = await openSender(undefined, options?.timeoutMs);
   return await sender.call<T>(fn, args, options);
 }
 
@@ -83,9 +88,12 @@ export function caller(broker: Broker, from?: Origin): Call {
     if (answer.ok && signedBy) await believe(body, headers.jws, answer.id === key, signedBy);
     if (answer.ok) return answer.result as T;
     const { code, message: text, later } = answer.error;
-    throw later ? new UnavailableError(code, text) : new MegaError(code, text);
+    const Kind = later ? UnavailableError : ASKED_WRONGLY.test(code) ? InputError : MegaError;
+    throw new Kind(code, text);
   };
 }
+
+const ASKED_WRONGLY = /^(unknown_|bad_argument$|refused$)/;
 
 /** An answer to another call, however well signed, is an old one that somebody plays again. */
 async function believe(body: Buffer, jws: unknown, isOurs: boolean, signedBy: KeyLookup): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
+import { UnavailableError } from './errors.ts';
 
 /** A host's id, which is also its RabbitMQ user name. */
 export const HOST_ID = /^[a-z0-9-]{1,63}$/;
@@ -23,8 +24,15 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** Rejects with what `error` makes when `work` takes longer than `timeoutMs`; `work` itself goes on. */
-export function withDeadline<T>(work: Promise<T>, timeoutMs: number, error: () => Error): Promise<T> {
+/**
+ * Rejects with what `error` makes (by default an UnavailableError, `deadline`) when `work` takes longer than `timeoutMs`;
+ * `work` itself goes on.
+ */
+export function withDeadline<T>(
+  work: Promise<T>,
+  timeoutMs: number,
+  error: () => Error = () => new UnavailableError('deadline', `not done within ${formatDuration(timeoutMs)}`),
+): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(error()), timeoutMs);
@@ -91,7 +99,7 @@ export function formatDuration(ms: number): string {
 }
 
 /** This machine's addresses that others can reach, IPv4 first; empty when there is only loopback. */
-export function get_ip_address(): string[] {
+export function get_all_ip_address(): string[] {
   const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const outside = all.filter((one) => !one.internal && !one.address.startsWith('fe80:'));
   return outside.sort((a, b) => a.family.localeCompare(b.family)).map((one) => one.address);

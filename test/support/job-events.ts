@@ -30,7 +30,7 @@ export const EVENTS = [
     'retry',
     'freeze',
   ] as const),
-  ...(['unfreeze', 'cancel'] as const),
+  ...(['unfreeze', 'cancel', 'close', 'open'] as const),
 ];
 export type Happening = { event: (typeof EVENTS)[number]; which: number };
 
@@ -92,6 +92,8 @@ export class JobEvents extends JobModel {
       retry: () => this.#retry(),
       freeze: () => this.#freeze(true),
       unfreeze: () => this.#freeze(false),
+      close: () => this.#shut(true),
+      open: () => this.#shut(false),
       cancel: () => this.state !== 'ended' && which === 0 && this.#cancel(),
     };
     does[event]();
@@ -103,6 +105,10 @@ export class JobEvents extends JobModel {
 
   #freeze(frozen: boolean): void {
     this.frozen = frozen;
+  }
+
+  #shut(shut: boolean): void {
+    this.shut = shut;
   }
 
   #approve(): void {

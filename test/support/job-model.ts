@@ -33,6 +33,8 @@ export class JobModel {
   online: boolean[];
   wave = 1;
   frozen = false;
+  /** The job's window is closed. */
+  shut = false;
   approved = 1;
   deadlineAt: number;
   readonly waves: number[];
@@ -76,7 +78,7 @@ export class JobModel {
   /** A dispatcher looks, something happens meanwhile, and it does what it planned, or dies before its commit. */
   step({ meanwhile = () => {}, dies = false } = {}): Plan | undefined {
     if (this.state === 'ended') return undefined;
-    const isStale = ({ ready, host }: ModelTask) => ready === 2 || !this.online[host];
+    const isStale = ({ ready, host }: ModelTask) => ready === 2 || !this.online[host] || this.shut;
     for (const task of this.#waiting(1, 2)) if (!task.leased && isStale(task)) task.ready = 0;
     const plan = planJob(this.#look());
     this.#overAtLook = this.#isOver();
@@ -101,6 +103,7 @@ export class JobModel {
       ...{ wave: this.wave, waves: this.waves, waveEndedAt: this.#waveEndedAt, approvedWave: this.approved },
       ...{ nextStartAt: this.#nextStartAt, deadlineAt: this.deadlineAt, patienceMs: PATIENCE_MS },
       frozen: this.frozen,
+      window: this.shut ? { shut: true, opensAt: null } : null,
       inFlight: this.underWay.length,
       open: all.some((task) => isOpen(task.state)),
       waits: all.some((task) => task.state === 'pending' && task.wave === this.wave),
@@ -133,6 +136,7 @@ export class JobModel {
   #start(ids: readonly string[], nextStartAt: number | null): void {
     assert.equal(this.state, 'running', 'nothing starts in a job that is paused or cancelled');
     assert.ok(!this.frozen, 'nothing starts while all is frozen');
+    assert.ok(!this.shut, 'nothing starts while its window is closed');
     assert.ok(!this.#overAtLook, 'nothing starts past the errors that are borne');
     for (const task of this.#waiting(0).filter((one) => ids.includes(one.id))) {
       assert.ok(task.wave <= this.wave, 'what starts is in a wave that has begun');

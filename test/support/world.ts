@@ -21,6 +21,7 @@ export type TaskView = {
   job: string;
   host: string;
   type: string;
+  args: Record<string, unknown>;
   state: string;
   phase: string | null;
   reason: string | null;

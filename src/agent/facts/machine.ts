@@ -1,6 +1,6 @@
 import { arch, availableParallelism, cpus, freemem, hostname, release, totalmem, uptime } from 'node:os';
 import { readIfThere } from '../../lib/files.ts';
-import { get_ip_address } from '../../lib/utils.ts';
+import { get_all_ip_address } from '../../lib/utils.ts';
 
 const MAX_ADDRESSES = 50;
 
@@ -21,7 +21,7 @@ export function machine() {
     memoryAvailableBytes: memory.MemAvailable ?? freemem(),
     swapBytes: memory.SwapTotal ?? 0,
     swapFreeBytes: memory.SwapFree ?? 0,
-    addresses: get_ip_address().slice(0, MAX_ADDRESSES),
+    addresses: get_all_ip_address().slice(0, MAX_ADDRESSES),
     bootedAt: new Date(Date.now() - uptime() * 1000).toISOString(),
   };
 }

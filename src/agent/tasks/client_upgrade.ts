@@ -6,14 +6,13 @@ import { sleep } from '../../lib/utils.ts';
 import { faultPoint } from '../fault.ts';
 import { clearDownloads, download, verify, type Wanted } from '../upgrade/download.ts';
 import { argsOf, type Facts, factsOf } from '../upgrade/facts.ts';
-import { runHooks } from '../upgrade/hooks.ts';
 import { judge } from '../upgrade/judge.ts';
 import { nextStep } from '../upgrade/plan.ts';
-import { preflight } from '../upgrade/preflight.ts';
-import { Refusal } from '../upgrade/refusal.ts';
+import { skippedOf } from '../upgrade/preflight.ts';
+import { requireReady } from '../upgrade/ready.ts';
+import { refusalOf } from '../upgrade/refusal.ts';
 import { missingRuntime } from '../upgrade/runtime.ts';
 import { scriptsEnded } from '../upgrade/scripts.ts';
-import { requireSigned } from '../upgrade/signed.ts';
 import { discard, type Files, stage, switchOver, tidy } from '../upgrade/stage.ts';
 import { closeTrial, forgetFailedTrial, readFailedTrial, readTrial } from '../upgrade/trial.ts';
 import { type Probes, proveOurselves } from '../upgrade/watch.ts';
@@ -81,13 +80,10 @@ class Upgrade {
     return this.#switch();
   }
 
-  /** The owner's own checks last: they may take long, and are asked only about what could be done. */
-  async #preflight(): Promise<void> {
+  #preflight(): Promise<void> {
     const { room, signal } = this.#run;
-    preflight(room, this.#args);
-    await requireSigned(room, this.#args, signal);
-    await scriptsEnded(room, (reason) => this.#say('preflight', reason), signal);
-    await runHooks(room.home, signal);
+    const wait = () => scriptsEnded(room, (reason) => this.#say('preflight', reason), signal);
+    return requireReady(room, this.#args, signal, wait);
   }
 
   async #fetch(runtime: Wanted | undefined): Promise<Files> {
@@ -172,7 +168,7 @@ class Upgrade {
   async #judge(verdict: string): Promise<End> {
     const { room, signal } = this.#run;
     const { to, trial } = this.#args;
-    const judged = room.journal.skipped(to);
+    const judged = skippedOf(room, this.#args);
     if (judged !== undefined) return this.#goneBack(judged);
     room.journal.remember(this.#task, { verdict });
     if (room.version === to) {
@@ -206,9 +202,7 @@ class Upgrade {
     discard(room.home, this.#args.to);
     clearDownloads(room.home, []);
     if (signal.aborted) throw error;
-    const reason = describe(error);
-    if (!(error instanceof Refusal)) return { state: 'failed', reason };
-    return { state: 'rejected', reason, ...(error.postponed ? { phase: 'postponed' as const } : {}) };
+    return refusalOf(error) ?? { state: 'failed', reason: describe(error) };
   }
 
   /** Writes the phase down, then acts. */

@@ -1,5 +1,6 @@
 import type { Secret } from '../secret.ts';
 import type { Probes } from '../upgrade/watch.ts';
+import { checkUpgrade } from './check_upgrade.ts';
 import { clientUpgrade } from './client_upgrade.ts';
 import { facts } from './facts.ts';
 import { fetchLogsTask } from './fetch_logs.ts';
@@ -18,6 +19,6 @@ import type { TaskType } from './task.ts';
 export function ourTasks(probes: Probes, secret: Secret): TaskType[] {
   return [
     ...[ping, facts, fetchLogsTask, getConfig, setConfig, restart, remoteCmdTask],
-    ...[clientUpgrade(probes), rotateSecret(secret)],
+    ...[checkUpgrade, clientUpgrade(probes), rotateSecret(secret)],
   ];
 }

@@ -26,14 +26,22 @@ const RUNTIME_UNPACKED = 3;
 /** Room for the journal. */
 const SPACE_RESERVE = 16 << 20;
 
+/** Why this host had to go back from the version, unless that was before it was released from a quarantine. */
+export function skippedOf(
+  { journal, clockOffsetMs }: Room,
+  { to, released }: UpgradeArgs,
+): string | undefined {
+  return journal.skipped(to, released === undefined ? 0 : released - clockOffsetMs());
+}
+
 /** Throws a {@link Refusal} that names the reason and the remedy, before anything is fetched. */
 export function preflight(room: Room, args: UpgradeArgs): void {
-  const { home, version, journal } = room;
+  const { home, version } = room;
   if (args.to === version) throw new Refusal('already_there', `${version} runs already`);
   if (args.expect !== null && args.expect !== version) {
     throw new Refusal('stale', `the order expects ${args.expect}, but ${version} runs: order it again`);
   }
-  const skipped = journal.skipped(args.to);
+  const skipped = skippedOf(room, args);
   if (skipped) throw new Refusal('skipped_version', `${args.to} is on this host's skip list: ${skipped}`);
   const offset = room.clockOffsetMs();
   if (Math.abs(offset) > MAX_CLOCK_OFFSET_MS) {

@@ -5,7 +5,7 @@ import { printJson } from '../table.ts';
 import { clean } from '../text.ts';
 import type { Globals, Room } from '../world.ts';
 import { watchEnds } from './ends.ts';
-import { summaryOf } from './view.ts';
+import { summaryOf } from './words.ts';
 
 /**
  * Has hosts do something, and shows what each has answered. `told` makes a text of a good answer; with `json` all tasks

@@ -1,100 +1,67 @@
-import { formatDuration } from '../../lib/utils.ts';
-import type { Job, JobWithCounts } from '../answers.ts';
-import { clean, clock, cut } from '../text.ts';
-import type { Output } from '../world.ts';
+import type { JobWithCounts, Task } from '../answers.ts';
+import { clean, span } from '../text.ts';
 import type { Snapshot } from './follow.ts';
-import { type Standing, Tracker } from './track.ts';
+import { Pace, rateOf, timeLeft } from './pace.ts';
+import { endedOf, total } from './states.ts';
+import { labelOf, type Standing } from './track.ts';
+import { wavesOf, waveUnderWay } from './waves.ts';
+import { heldBy } from './words.ts';
 
 /** What shows a job while it runs. */
 export type View = {
   show(seen: Snapshot): void;
   note(text: string): void;
+  /** Nothing is shown after it. */
+  close(): void;
 };
 
-/** For pipes and logs: a line for each change of a host's phase. */
-export function lineView(output: Output): View {
-  const tracker = new Tracker();
-  return {
-    show: ({ tasks }) => {
-      for (const one of tracker.update(tasks)) {
-        if (one.label !== 'pending') output.write(`${clock(one.since)} ${lineOf(one)}\n`);
-      }
-    },
-    note: (text) => output.write(`${clock(Date.now())} ${clean(text)}\n`),
-  };
+/** How long no host may end before that is told. */
+const STILL_MS = 30_000;
+
+/** Measures a job from look to look, and tells how fast it is and what is left. */
+export class Progress {
+  #pace = new Pace();
+
+  see(job: JobWithCounts, at = performance.now()): void {
+    const { wave, counts, startedAt } = waveUnderWay(job);
+    const began = startedAt ?? (wave === 1 ? job.startedAt : undefined);
+    const begunMs = began ? Math.max(0, Date.now() - Date.parse(began)) : undefined;
+    this.#pace.see(at, wave, endedOf(counts), begunMs);
+  }
+
+  /** `103 hosts a minute, about 4 m left in this wave; 9000 hosts in 1 later wave`; undefined when nothing can be told. */
+  tell(job: JobWithCounts): string | undefined {
+    const waves = wavesOf(job);
+    const now = waveUnderWay(job);
+    const later = waves.filter(({ wave }) => wave > now.wave);
+    const hosts = later.reduce((sum, one) => sum + one.hosts, 0);
+    const then =
+      hosts > 0 ? `${hosts} hosts in ${later.length} later wave${later.length > 1 ? 's' : ''}` : undefined;
+    const parts = [this.#speed(job, now.hosts - endedOf(now.counts), hosts > 0), then];
+    return parts.filter((part) => part !== undefined).join('; ') || undefined;
+  }
+
+  #speed(job: JobWithCounts, open: number, more: boolean): string | undefined {
+    const { perMinute, stillMs } = this.#pace;
+    if (perMinute === undefined || heldBy(job) || open === 0) return undefined;
+    if (stillMs > STILL_MS && total(job.counts, 'moving') > 0)
+      return `no host has ended for ${span(stillMs)}`;
+    const left = timeLeft(open, perMinute);
+    return left && `${rateOf(perMinute)}, ${left} left${more ? ' in this wave' : ''}`;
+  }
 }
 
-const MOST_LINES = 20;
-/** A terminal keeps room for what was there before and for the prompt. */
-const SPARE_ROWS = 5;
-
-/** For a terminal: counts, then hosts, rewritten in place; the failed ones first, then whoever moved last. */
-export function screenView(output: Output): View {
-  const tracker = new Tracker();
-  let shown = 0;
-  let trouble = '';
-  let last: Snapshot | undefined;
-  const draw = () => {
-    const width = (output.columns ?? 80) - 1; // a full line would wrap and upset the count of lines
-    const room = Math.max(1, Math.min(MOST_LINES, (output.rows ?? 24) - SPARE_ROWS));
-    const lines = last ? [headOf(last.job), countsOf(last.job.counts), ...hostLines(tracker, room)] : [];
-    if (trouble) lines.push(clean(trouble));
-    const up = shown > 0 ? `\x1b[${shown}A\r\x1b[0J` : '';
-    output.write(up + lines.map((line) => `${cut(line, width)}\n`).join(''));
-    shown = lines.length;
-  };
-  return {
-    show: (seen) => {
-      tracker.update(seen.tasks);
-      last = seen;
-      trouble = '';
-      draw();
-    },
-    note: (text) => {
-      trouble = text;
-      draw();
-    },
-  };
-}
-
-/** `upgrade to 1.1.0 on all`: as its command reads; a downgrade that was asked for is called so. */
-export function whatOf(job: Pick<Job, 'type' | 'args' | 'target'>): string {
-  const to = typeof job.args.to === 'string' ? ` to ${job.args.to}` : '';
-  const script = typeof job.args.script === 'string' ? ` ${job.args.script}` : '';
-  const downgrade = job.args.downgrade === true ? ' (downgrade allowed)' : '';
-  return clean(`${job.type.replace(/^client_/, '')}${to}${script}${downgrade} on ${job.target}`);
-}
-
-export function countsOf(counts: Record<string, number>): string {
-  const told = Object.entries(counts).map(([state, n]) => `${n} ${state}`);
-  return told.join(', ') || 'no hosts';
-}
-
-/** `job <id> succeeded in 12.3 s: 3 succeeded, 1 skipped` */
-export function summaryOf(job: JobWithCounts): string {
-  return `job ${job.id} ${job.state} in ${lifeOf(job)}: ${countsOf(job.counts)}`;
-}
-
-function headOf(job: Job): string {
-  return `${whatOf(job)}: ${job.state}, ${lifeOf(job)}`;
-}
-
-function lifeOf({ createdAt, finishedAt }: Job): string {
-  const end = finishedAt === null ? Date.now() : Date.parse(finishedAt);
-  return formatDuration(Math.max(0, end - Date.parse(createdAt)));
-}
-
-function hostLines(tracker: Tracker, most: number): string[] {
-  const all = [...tracker.standings.values()];
-  const urgent = all.toSorted((a, b) => Number(b.failed) - Number(a.failed) || b.since - a.since);
-  // In a steady order, so that a line stays where the eye has found it.
-  const steady = urgent
-    .slice(0, most)
-    .toSorted((a, b) => Number(b.failed) - Number(a.failed) || a.host.localeCompare(b.host));
-  const lines = steady.map((one) => `  ${clock(one.since)} ${lineOf(one)}`);
-  return all.length > most ? [...lines, `  and ${all.length - most} more`] : lines;
-}
-
-function lineOf({ host, label, reason }: Standing): string {
+/** `db-01 rolled_back: crashed` */
+export function standingLine({ host, label, reason }: Pick<Standing, 'host' | 'label' | 'reason'>): string {
   return clean(`${host} ${label}${reason ? `: ${reason}` : ''}`);
+}
+
+export function failureLine({ host, state, phase, reason }: Task): string {
+  return standingLine({ host, label: labelOf(state, phase), reason });
+}
+
+/** `db-01 downloading for 3 m` */
+export function slowLine(task: Task, now = Date.now()): string {
+  const since = task.startedAt ?? task.acceptedAt ?? task.queuedAt ?? task.createdAt;
+  return clean(`${task.host} ${labelOf(task.state, task.phase)} for ${span(now - Date.parse(since))}`);
 }

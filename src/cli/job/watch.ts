@@ -4,41 +4,44 @@ import { EXIT } from '../exit.ts';
 import { tasksOf } from '../session.ts';
 import { type Column, printJson, table, widthOf } from '../table.ts';
 import type { Output, Room } from '../world.ts';
-import { follow } from './follow.ts';
-import { lineView, screenView, summaryOf, type View } from './view.ts';
+import { follow, hasEnded } from './follow.ts';
+import { lineView, quietView } from './lines.ts';
+import { screenView } from './screen.ts';
+import type { View } from './view.ts';
+import { needsPerson, summaryOf } from './words.ts';
+
+type Options = { json?: true };
 
 /**
  * Watches a job to its end. With `json` the view goes to stderr and stdout gets the job with its tasks.
- * Ctrl-C ends the watching, never the job.
+ * Ctrl-C ends the watching, never the job. So does a job that waits for a person, where there is no terminal with one.
  */
-export async function watchJob(
-  room: Room,
-  call: Call,
-  id: string,
-  options: { json?: true },
-): Promise<number> {
+export async function watchJob(room: Room, call: Call, id: string, options: Options): Promise<number> {
   const output = options.json ? room.err : room.out;
-  const job = await followToEnd(room, call, id, output.isTTY ? screenView(output) : lineView(output));
+  const view = output.isTTY && !room.dumb ? screenView(output) : lineView(output);
+  const job = await followToEnd(room, call, id, { view, tasks: true, patient: output.isTTY === true });
   if (!job) return EXIT.interrupted;
   if (options.json) printJson(room.out, await withTasks(call, job));
-  else room.out.write(`${summaryOf(job)}\n`);
-  return job.state === 'succeeded' ? EXIT.good : EXIT.failed;
+  else if (hasEnded(job.state)) room.out.write(`${summaryOf(job)}\n`);
+  return exitOf(room, job);
 }
 
 /** The same for jobs that are short: nothing moves, and at the end stands a table of all hosts. */
-export async function awaitJob(
-  room: Room,
-  call: Call,
-  id: string,
-  options: { json?: true },
-): Promise<number> {
-  const quiet: View = { show: () => undefined, note: (text) => room.err.write(`mega: ${text}\n`) };
-  const job = await followToEnd(room, call, id, quiet, false);
+export async function awaitJob(room: Room, call: Call, id: string, options: Options): Promise<number> {
+  const view = quietView(room.err);
+  const job = await followToEnd(room, call, id, { view, tasks: false, patient: room.err.isTTY === true });
   if (!job) return EXIT.interrupted;
   const answer = await withTasks(call, job);
   if (options.json) printJson(room.out, answer);
   else room.out.write(`${table(answer.tasks, ENDED_COLUMNS, widthOf(room.out))}${summaryOf(job)}\n`);
-  return job.state === 'succeeded' ? EXIT.good : EXIT.failed;
+  return exitOf(room, job);
+}
+
+function exitOf(room: Room, job: JobWithCounts): number {
+  if (job.state === 'succeeded') return EXIT.good;
+  if (hasEnded(job.state)) return EXIT.failed;
+  tellHowToGoOn(room.err, job.id);
+  return EXIT.held;
 }
 
 export const ENDED_COLUMNS: Column<Task>[] = [
@@ -52,26 +55,30 @@ export async function withTasks(call: Call, job: JobWithCounts): Promise<JobWith
   return { ...job, tasks: await tasksOf(call, job.id, Number.POSITIVE_INFINITY) };
 }
 
+type Watching = {
+  view: View;
+  tasks: boolean;
+  /** A person is there: watching goes on while the job waits for one. */
+  patient: boolean;
+};
+
 /** Undefined when Ctrl-C came first. */
-async function followToEnd(
-  room: Room,
-  call: Call,
-  id: string,
-  view: View,
-  tasks = true,
-): Promise<JobWithCounts | undefined> {
+async function followToEnd(room: Room, call: Call, id: string, { view, tasks, patient }: Watching) {
   const signal = room.interrupt();
   let job: JobWithCounts | undefined;
   try {
     for await (const seen of follow(call, id, { signal, tasks, onTrouble: view.note })) {
       view.show(seen);
       job = seen.job;
+      if (!patient && needsPerson(job)) break;
     }
     return job;
   } catch (error) {
     if (!signal.aborted) throw error;
     tellHowToGoOn(room.err, id);
     return undefined;
+  } finally {
+    view.close();
   }
 }
 

@@ -95,11 +95,12 @@ async function bundleOwn(
 
 /** Returns which of them there are. */
 async function bundleLibraries({ root, folder, suffix }: Sources, out: string): Promise<string[]> {
-  const there = LIBRARIES.filter((name) => existsSync(join(folder, 'lib', name + suffix)));
+  const at = (name: string) => join(folder, 'lib', 'public', name + suffix);
+  const there = LIBRARIES.filter((name) => existsSync(at(name)));
   await bundle({
     ...COMMON,
     absWorkingDir: root,
-    entryPoints: there.map((name) => ({ in: join(folder, 'lib', name + suffix), out: name })),
+    entryPoints: there.map((name) => ({ in: at(name), out: name })),
     outdir: out,
     outExtension: { '.js': '.mjs' },
     splitting: true,

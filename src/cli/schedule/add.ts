@@ -43,7 +43,7 @@ export function addAdd(schedule: Command, room: Room): void {
     add,
     "mega schedule add nightly --every 'day 02:00' -- upgrade --on all --waves 1,10%",
     "mega schedule add pings --cron '*/15 * * * *' --zone UTC -- ping --on all",
-    "mega schedule add move --at '2026-12-01 02:00 Asia/Shanghai' -- upgrade --on all",
+    "mega schedule add once --at 'in 2h' --missed run --grace 2h -- upgrade --on all",
   );
 }
 

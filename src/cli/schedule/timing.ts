@@ -16,7 +16,8 @@ const SHOWN = 5;
 export function timingOf(options: TimingOptions, now: Date): When {
   const { at, cron, every } = options;
   const given = [at, cron, every].filter((one) => one !== undefined);
-  if (given.length !== 1) throw new InputError('bad_argument', 'give one of --at, --cron and --every');
+  if (given.length !== 1)
+    throw new InputError('bad_argument', 'say when, by one of --at, --cron and --every');
   const when = readWhen(given[0]!, whereOf(options, now));
   if (at !== undefined && when.kind === 'again')
     throw new InputError('bad_when', `"${at}" comes again and again: give it with --every or --cron`);

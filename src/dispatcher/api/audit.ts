@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { schemas } from '../../lib/messages.ts';
 import { brokenAt, FIRST_LINK, type Link } from '../chain.ts';
-import { type AuditedCall, auditAfter, auditHead, auditSha256, listAudit } from '../store/audit.ts';
+import {
+  type AuditedCall,
+  auditAfter,
+  auditHead,
+  auditOfJob,
+  auditSha256,
+  listAudit,
+} from '../store/audit.ts';
 import { parsed } from '../store/rows.ts';
 import { fn, type Room, VIEWER } from './function.ts';
 
@@ -36,19 +43,26 @@ const link = z.object({ id: z.int().min(0), sha256: schemas.sha256 });
 export const auditFunctions = [
   fn({
     name: 'get_all_audit',
-    help: 'What people and scripts changed, and what they were refused, the latest first; pass the last id as "before" for earlier ones. "who" was checked by the broker, "from" is the caller\'s own word. "outcome" is "ok", the code of an error, or null while it is not known.',
+    help: 'What people and scripts changed, and what they were refused, the latest first; pass the last id as "before" for earlier ones. "who" was checked by the broker, "from" is the caller\'s own word. "outcome" is "ok", the code of an error, or null while it is not known. With "job" only what was done with that one, and nothing else is asked for.',
     callers: VIEWER,
     effect: 'reads',
     input: z.object({
       who: z.string().min(1).max(255).optional(),
       fn: z.string().min(1).max(64).optional(),
       host: schemas.host.optional(),
+      job: z.uuid().optional(),
       sinceMs: z.int().min(1).optional(),
       before: z.int().min(1).optional(),
       limit: z.int().min(1).max(MOST_CALLS).default(20),
     }),
     output: z.array(auditedCall),
-    handler: async (room, filter) => (await listAudit(room.db, { ...absent, ...filter })).map(told),
+    handler: async (room, { job, ...filter }) => {
+      const found =
+        job === undefined
+          ? await listAudit(room.db, { ...absent, ...filter })
+          : await auditOfJob(room.db, job, filter.limit);
+      return found.map(told);
+    },
   }),
   fn({
     name: 'verify_audit',

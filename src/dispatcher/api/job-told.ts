@@ -3,6 +3,7 @@ import { InputError } from '../../lib/errors.ts';
 import { schemas } from '../../lib/messages.ts';
 import { waitingFor } from '../jobs/waiting.ts';
 import { countErrors, countWaves, type JobRow, type WaveCount } from '../store/jobs.ts';
+import { timesOfWaves, type WaveTimes } from '../store/wave-times.ts';
 import type { Room } from './function.ts';
 import { shownArgs } from './shown.ts';
 
@@ -49,7 +50,13 @@ export const jobNow = job.extend({
       text: z.string(),
     })
     .nullable(),
-  waves: z.array(z.object({ wave: z.number(), hosts: z.number(), counts })),
+  waves: z.array(
+    z.object({
+      ...{ wave: z.number(), hosts: z.number(), counts },
+      startedAt: z.string().nullish(),
+      finishedAt: z.string().nullish(),
+    }),
+  ),
 });
 
 const iso = (at: Date | null) => at?.toISOString() ?? null;
@@ -61,7 +68,13 @@ export function told(row: JobRow): z.infer<typeof job> {
   return { ...about, ...times, finishedAt: iso(row.finishedAt) };
 }
 
-export async function toldNow({ db, config }: Room, row: JobRow): Promise<z.infer<typeof jobNow>> {
+/** With `times`, when each wave began and ended, too. */
+export async function toldNow(
+  { db, config }: Room,
+  row: JobRow,
+  times: boolean,
+): Promise<z.infer<typeof jobNow>> {
+  const at = times ? await timesOfWaves(db, row.id) : undefined;
   const waves = await countWaves(db, row.id);
   const errors = await countErrors(db, row.id);
   const all = errors.reduce((sum, one) => sum + one.n, 0);
@@ -77,9 +90,17 @@ export async function toldNow({ db, config }: Room, row: JobRow): Promise<z.infe
     waitingFor: waiting && { ...waiting, until: iso(waiting.until) },
     waves: [...Map.groupBy(waves, (one) => one.wave)]
       .toSorted(([a], [b]) => a - b)
-      .map(([wave, some]) => ({ wave, hosts: total(some), counts: byState(some) })),
+      .map(([wave, some]) => ({
+        wave,
+        hosts: total(some),
+        counts: byState(some),
+        ...toldTimes(at?.get(wave)),
+      })),
   };
 }
+
+const toldTimes = (at: WaveTimes | undefined) =>
+  at && { startedAt: iso(at.startedAt), finishedAt: iso(at.finishedAt) };
 
 const total = (some: WaveCount[]) => some.reduce((sum, one) => sum + one.n, 0);
 

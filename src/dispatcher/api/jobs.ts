@@ -60,17 +60,21 @@ export const jobFunctions = [
   }),
   fn({
     name: 'get_job',
-    help: 'One job: how many of its tasks are in each state, wave by wave, what went wrong, and what it waits for; with "waitMs" once it has ended, or after so long.',
+    help: 'One job: how many of its tasks are in each state, wave by wave, what went wrong, and what it waits for; with "waitMs" once it has ended, or after so long; with "times" also when each wave began and ended.',
     callers: VIEWER,
     effect: 'reads',
-    input: z.object({ id: jobId, waitMs: z.int().min(0).max(MAX_WAIT_MS).default(0) }),
+    input: z.object({
+      id: jobId,
+      waitMs: z.int().min(0).max(MAX_WAIT_MS).default(0),
+      times: z.boolean().default(false),
+    }),
     output: jobNow,
-    handler: async (room, { id, waitMs }) => {
+    handler: async (room, { id, waitMs, times }) => {
       const ended = async () => !isOpen((await getJob(room.db, id))?.state);
       if (waitMs > 0) await room.endings.wait(id, waitMs, ended);
       const row = await getJob(room.db, id);
       if (!row) throw unknownJob(id);
-      return toldNow(room, row);
+      return toldNow(room, row, times);
     },
   }),
   fn({

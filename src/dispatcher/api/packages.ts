@@ -26,6 +26,9 @@ const listed = z.object({
   signed: z.boolean(),
   createdAt: z.string(),
   createdBy: z.string(),
+  /** No host is sent to it until release_package. */
+  quarantinedAt: z.string().nullable(),
+  quarantineReason: z.string().nullable(),
 });
 
 const nameOf = ({ name, kind }: PackageRow) => ({
@@ -81,9 +84,11 @@ export const packageFunctions = [
     handler: async (room) => {
       const targets = await room.metadata.signed();
       return (await listPackages(room.db)).map((row) => {
-        const { sha256, size, state, createdAt, createdBy } = row;
-        const signed = isSigned(targets, row);
-        return { ...nameOf(row), sha256, size, state, signed, createdAt: createdAt.toISOString(), createdBy };
+        const { sha256, size, state, createdBy, quarantineReason } = row;
+        const createdAt = row.createdAt.toISOString();
+        const quarantinedAt = row.quarantinedAt?.toISOString() ?? null;
+        const about = { sha256, size, state, signed: isSigned(targets, row), createdAt, createdBy };
+        return { ...nameOf(row), ...about, quarantinedAt, quarantineReason };
       });
     },
   }),

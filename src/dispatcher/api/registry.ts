@@ -6,8 +6,10 @@ import { alertFunctions } from './alerts.ts';
 import { apiTokenFunctions } from './api-tokens.ts';
 import { auditFunctions } from './audit.ts';
 import { callerOf, type Sender } from './callers.ts';
+import { check_upgrade } from './check_upgrade.ts';
 import { client_ping } from './client_ping.ts';
 import { commandFunctions } from './commands.ts';
+import { described, description } from './described.ts';
 import { doctor } from './doctor.ts';
 import { freezeFunctions } from './freeze.ts';
 import { ANYONE, type Caller, type Fn, fn, type Room } from './function.ts';
@@ -19,6 +21,7 @@ import { jobFunctions } from './jobs.ts';
 import { logFunctions } from './logs.ts';
 import { metadataFunctions } from './metadata.ts';
 import { packageFunctions } from './packages.ts';
+import { quarantineFunctions } from './quarantine.ts';
 import { scheduleFunctions } from './schedules.ts';
 import { secretFunctions } from './secrets.ts';
 import { taskFunctions } from './tasks.ts';
@@ -28,25 +31,17 @@ import { windowFunctions } from './windows.ts';
 
 const get_all_funcs = fn({
   name: 'get_all_funcs',
-  help: 'All functions that the caller may call: name, help, and the schema of the arguments.',
+  help: 'All functions that the caller may call: name, help, who else may, whether it changes something, and the schemas of its arguments (with defaults) and of its answer.',
   callers: ANYONE,
   effect: 'reads',
   input: z.object({}),
-  output: z.array(
-    z.object({ name: z.string(), help: z.string(), callers: z.array(z.string()), input: z.unknown() }),
-  ),
+  output: z.array(description),
   handler: async (_room, _input, caller) =>
-    [...functions.values()]
-      .filter((one) => one.callers.includes(caller.role))
-      .map(({ name, help, callers, input }) => ({
-        name,
-        help,
-        callers: [...callers],
-        input: z.toJSONSchema(input, { io: 'input' }),
-      })),
+    [...functions.values()].filter((one) => one.callers.includes(caller.role)).map(described),
 });
 
 const all: Fn[] = [
+  check_upgrade,
   client_ping,
   doctor,
   get_all_funcs,
@@ -60,6 +55,7 @@ const all: Fn[] = [
   ...logFunctions,
   ...metadataFunctions,
   ...packageFunctions,
+  ...quarantineFunctions,
   ...scheduleFunctions(() => functions),
   ...secretFunctions,
   ...taskFunctions,

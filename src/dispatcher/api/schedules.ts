@@ -6,7 +6,8 @@ import { readWhen } from '../../lib/when/when.ts';
 import { checkScheduled } from '../schedules/scheduled.ts';
 import { requireNext } from '../schedules/times.ts';
 import { lastFirings } from '../store/firings.ts';
-import { addSchedule, countSchedules, databaseNow, listSchedules } from '../store/schedules.ts';
+import { addSchedule, countSchedules, listSchedules } from '../store/schedules.ts';
+import { databaseNow } from '../store/server.ts';
 import { type Fn, fn, OPERATOR, VIEWER } from './function.ts';
 import {
   firing,

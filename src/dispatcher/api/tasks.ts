@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { InputError } from '../../lib/errors.ts';
 import { schemas } from '../../lib/messages.ts';
 import { sendCancel } from '../publish.ts';
+import { retriedTasks, silentTasks } from '../store/task-kinds.ts';
 import { cancelTask, type EventRow, getTask, listEvents, listTasks, type TaskRow } from '../store/tasks.ts';
 import { ANYONE, fn, OPERATOR, type Room, VIEWER } from './function.ts';
 import { listed, shownArgs } from './shown.ts';
@@ -16,6 +17,8 @@ const event = z.object({
   reason: z.string().nullable(),
   /** The agent's clock, in ms since 1970. */
   agentMs: z.number(),
+  /** The dispatchers' clock: when they wrote it down. */
+  recordedAt: z.string(),
 });
 const task = z.object({
   id: z.string(),
@@ -40,6 +43,9 @@ const task = z.object({
   startedAt: z.string().nullable(),
   heardAt: z.string().nullable(),
   finishedAt: z.string().nullable(),
+  /** Of the host, whatever it spoke of; and whether it counts as being there now. */
+  lastSeenAt: z.string().nullable(),
+  online: z.boolean(),
   events: z.array(event),
 });
 type Told = z.infer<typeof task>;
@@ -51,7 +57,8 @@ function inList(row: TaskRow, events: EventRow[] | undefined): Told {
 }
 
 function told(row: TaskRow, events: EventRow[] = []): Told {
-  const { result, createdAt, queuedAt, acceptedAt, startedAt, heardAt, finishedAt, ...plain } = row;
+  const { result, createdAt, queuedAt, acceptedAt, startedAt, heardAt, finishedAt, lastSeenAt, ...plain } =
+    row;
   const iso = (at: Date | null) => at?.toISOString() ?? null;
   return {
     ...plain,
@@ -64,7 +71,11 @@ function told(row: TaskRow, events: EventRow[] = []): Told {
     startedAt: iso(startedAt),
     heardAt: iso(heardAt),
     finishedAt: iso(finishedAt),
-    events: events.map(({ seq, state, phase, reason, agentMs }) => ({ seq, state, phase, reason, agentMs })),
+    lastSeenAt: iso(lastSeenAt),
+    events: events.map(({ seq, state, phase, reason, agentMs, recordedAt }) => ({
+      ...{ seq, state, phase, reason, agentMs },
+      recordedAt: recordedAt.toISOString(),
+    })),
   };
 }
 
@@ -84,13 +95,14 @@ export const taskFunctions = [
   }),
   fn({
     name: 'get_all_task',
-    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones) or, with order "slowest", those that took longest; or the latest of a host, or the latest of all. "states" leaves out a job\'s others. "events" adds what the hosts said, of at most 200 tasks a call.',
+    help: 'Tasks of a job in order of host (pass the last host as "after" for the next ones) or, with order "slowest", those that took longest; or the latest of a host, or the latest of all. "states" leaves out a job\'s others; so does "only": "silent" are those that are lost, expired, undeliverable, or open while their host is away, "retried" those in whose place another try came. "events" adds what the hosts said, of at most 200 tasks a call.',
     callers: VIEWER,
     effect: 'reads',
     input: z.object({
       job: z.uuid().optional(),
       host: schemas.host.optional(),
       states: z.array(z.string().max(16)).min(1).max(20).optional(),
+      only: z.enum(['silent', 'retried']).optional(),
       order: z.enum(['host', 'slowest']).default('host'),
       after: schemas.afterHost.default(''),
       limit: z.int().min(1).max(500).default(100),
@@ -99,12 +111,7 @@ export const taskFunctions = [
     output: z.array(task),
     handler: async (room, { events, ...filter }) => {
       if (events) filter.limit = Math.min(filter.limit, MOST_WITH_EVENTS);
-      const rows = await listTasks(room.db, {
-        ...filter,
-        job: filter.job,
-        host: filter.host,
-        states: filter.states,
-      });
+      const rows = await rowsOf(room, filter);
       const said = Map.groupBy(
         events
           ? await listEvents(
@@ -132,6 +139,22 @@ export const taskFunctions = [
     },
   }),
 ];
+
+type Filter = {
+  job?: string | undefined;
+  host?: string | undefined;
+  states?: string[] | undefined;
+  only?: 'silent' | 'retried' | undefined;
+  order: 'host' | 'slowest';
+  after: string;
+  limit: number;
+};
+
+function rowsOf({ db }: Room, { only, ...filter }: Filter): Promise<TaskRow[]> {
+  const { job } = filter;
+  if (only === undefined || job === undefined) return listTasks(db, filter);
+  return only === 'silent' ? silentTasks(db, { ...filter, job }) : retriedTasks(db, { ...filter, job });
+}
 
 async function known(room: Room, id: string): Promise<TaskRow> {
   const row = await getTask(room.db, id);

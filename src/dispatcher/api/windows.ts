@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { InputError, MegaError } from '../../lib/errors.ts';
 import { isOpen, nextChange, readWindow } from '../../lib/when/window.ts';
 import { allHosts, type HostRow } from '../store/hosts.ts';
-import { databaseNow } from '../store/schedules.ts';
+import { databaseNow } from '../store/server.ts';
 import { addWindow, listWindows, removeWindow, type WindowRow } from '../store/windows.ts';
 import { hostsMeant } from '../targets.ts';
 import { fn, OPERATOR, VIEWER } from './function.ts';

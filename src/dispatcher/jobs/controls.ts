@@ -1,8 +1,9 @@
 import type { Queryable } from '../../lib/conn.ts';
 import { InputError } from '../../lib/errors.ts';
-import { type Bound, noLimits } from '../../lib/limits.ts';
+import type { Bound } from '../../lib/limits.ts';
 import type { Context } from '../context.ts';
 import { sendCancel } from '../publish.ts';
+import { requireJobReleased } from '../quarantine.ts';
 import {
   approveWave,
   type Cancelling,
@@ -12,12 +13,12 @@ import {
   failedIn,
   lockJob,
   openJob,
-  setDriven,
   setMaxErrors,
   setRunning,
 } from '../store/controls.ts';
 import { type JobState, OPEN_JOBS } from '../store/jobs.ts';
-import { addTries, type Order, setPaused } from '../store/steps.ts';
+import { addTries, type Order } from '../store/steps.ts';
+import { pauseLocked } from './pause.ts';
 
 /**
  * What operators do to a job. Each holds the job's row, as the driver does, so that nothing starts beside it; asked twice,
@@ -30,8 +31,7 @@ export async function pauseJob(context: Context, id: string, reason: string): Pr
   return control(context, id, async (db, job) => {
     if (job.state === 'paused') return { state: 'paused', changed: false };
     requireState(job, ['running'], 'paused');
-    if (!job.driven) await setDriven(db, id, { ...noLimits(), deadlineMs: job.deadlineMs });
-    await setPaused(db, id, reason, Math.max(context.config.taskDeadlineMs, job.deadlineMs));
+    await pauseLocked(context, db, job, reason);
     return { state: 'paused', changed: true };
   });
 }
@@ -40,6 +40,7 @@ export async function resumeJob(context: Context, id: string, maxErrors?: Bound)
   return control(context, id, async (db, job) => {
     if (job.state === 'running') return { state: 'running', changed: false };
     requireState(job, ['paused'], 'resumed');
+    await requireJobReleased(db, id);
     if (maxErrors !== undefined) await setMaxErrors(db, id, maxErrors);
     await setRunning(db, job);
     return { state: 'running', changed: true };
@@ -86,6 +87,7 @@ async function tellHosts(context: Context, tasks: Cancelling[]): Promise<void> {
 export async function retryJob(context: Context, id: string): Promise<Controlled & { tasks: number }> {
   return control(context, id, async (db, job) => {
     if (job.state === 'cancelling') requireState(job, [], 'tried again');
+    await requireJobReleased(db, id);
     const failed = (await failedIn(db, id)).map((task) => ({ id: task, pauseMs: 0 }));
     const how = { ready: !job.driven, deadlineMs: job.deadlineMs };
     const tasks = await addTries(db, failed, how, orderAgain);

@@ -1,10 +1,11 @@
+import type { Queryable } from '../../lib/conn.ts';
 import { type Limits, noLimits, saysNothing, waveSizes } from '../../lib/limits.ts';
 import { uuidv7 } from '../../lib/utils.ts';
 import type { Context } from '../context.ts';
 import type { HostRow } from '../store/hosts.ts';
 import { addJob, type NewTask } from '../store/jobs.ts';
 import { targetText } from '../targets.ts';
-import { keepsWindows, windowsOf } from '../windows.ts';
+import { type Kept, keepsWindows, windowsOf } from '../windows.ts';
 
 export type Asked = { by: string; key: string };
 
@@ -26,13 +27,15 @@ export type JobPlan = {
   timeoutMs: number;
   deadlineMs?: number;
   limits?: Limits | undefined;
+  /** In the transaction that makes the job: whether it may be made; throws where not. */
+  check?: (db: Queryable) => Promise<void>;
 };
 
 /** The one way in which jobs are made; the same call asked again finds the same job. */
 export async function startJob(context: Context, plan: JobPlan, { by, key }: Asked): Promise<string> {
   const { type, args, on } = plan;
   const { db, config, driver } = context;
-  const planned = withWindows(plan.tasks, keepsWindows(type) ? await windowsOf(db, plan.tasks) : new Map());
+  const planned = keepsWindows(type) ? withWindows(plan.tasks, await windowsOf(db, plan.tasks)) : plan.tasks;
   const limits = limitsFor(plan.limits, planned);
   const waves = limits && waveSizes(limits.waves, toTouch(planned));
   const job = {
@@ -42,7 +45,10 @@ export async function startJob(context: Context, plan: JobPlan, { by, key }: Ask
     tasks: inWaves(planned, waves ?? []),
     driven: limits && waves && { limits, waves },
   };
-  const id = await db.transaction((tx) => addJob(tx, job));
+  const id = await db.transaction(async (tx) => {
+    await plan.check?.(tx);
+    return addJob(tx, job);
+  });
   if (job.driven) driver.note(id);
   return id;
 }
@@ -53,13 +59,18 @@ function limitsFor(limits: Limits | undefined, tasks: Planned[]): Limits | undef
   return tasks.some(({ windows }) => windows) ? (limits ?? noLimits()) : undefined;
 }
 
-const withWindows = (tasks: Planned[], windows: Map<string, string>): Planned[] =>
-  tasks.map((task) => ({ ...task, windows: windows.get(task.host) ?? null }));
+/** A host whose windows are closed tells as little for now as one that is away. */
+function withWindows(tasks: Planned[], windows: Map<string, Kept>): Planned[] {
+  return tasks.map((task) => {
+    const { names, open } = windows.get(task.host) ?? { names: null, open: true };
+    return { ...task, windows: names, online: task.online && open };
+  });
+}
 
 const toTouch = (tasks: Planned[]) => tasks.filter((task) => task.state === 'pending').length;
 
 /**
- * Each task in its wave. Hosts that are there come first: a canary that is away would tell nothing and keep all others
+ * Each task in its wave. Hosts that are there, and may begin now, come first: a canary that is away would tell nothing and keep all others
  * waiting. What need not be touched proves nothing, so it takes no place in a wave; it stands with the last.
  */
 export function inWaves(tasks: Planned[], sizes: number[]): NewTask[] {

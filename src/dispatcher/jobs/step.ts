@@ -83,7 +83,7 @@ async function windowAt(
   gate: Gate,
 ): Promise<NonNullable<Look['window']> | null> {
   if (!gate.shut && !(await waitsForWindow(db, job, gate))) return null;
-  return { shut: gate.shut, opensAt: ms(gate.opensAt) };
+  return { shut: gate.shut, opensAt: ms(gate.opensAt()) };
 }
 
 const ms = (at: Date | null) => at?.getTime() ?? null;

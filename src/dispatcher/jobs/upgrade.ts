@@ -1,14 +1,17 @@
+import type { Queryable } from '../../lib/conn.ts';
 import { InputError } from '../../lib/errors.ts';
 import type { Limits } from '../../lib/limits.ts';
 import type { Trial, UpgradeArgs } from '../../lib/messages.ts';
 import { compareVersions, uuidv7 } from '../../lib/utils.ts';
 import type { Context } from '../context.ts';
+import { requireReleased } from '../quarantine.ts';
 import { allHosts, type HostRow } from '../store/hosts.ts';
 import { hostsMoving } from '../store/jobs.ts';
-import { listPackages, type PackageRow, type ReleaseRow } from '../store/packages.ts';
+import type { PackageRow, ReleaseRow } from '../store/packages.ts';
 import { selectHosts } from '../targets.ts';
-import { isSigned, requireMinimum } from '../trust/signed.ts';
-import { type Asked, isThere, type Planned, startJob } from './start.ts';
+import { requireMinimum } from '../trust/signed.ts';
+import { aboutRelease, publishedNow, wantedRelease } from './releases.ts';
+import { type Asked, isThere, type JobPlan, type Planned, startJob } from './start.ts';
 
 export type UpgradeRequest = {
   to?: string | undefined;
@@ -20,22 +23,29 @@ export type UpgradeRequest = {
 
 /** Makes an upgrade job. Without `to`: to the newest version. */
 export async function startUpgrade(context: Context, request: UpgradeRequest, asked: Asked): Promise<string> {
+  return startJob(context, await planOf(context, request), asked);
+}
+
+type UpgradePlan = JobPlan & { args: { to: string } };
+
+/** All that an upgrade would do, of which nothing is done yet. Error: also whatever makes it impossible. */
+export async function planOf(context: Context, request: UpgradeRequest): Promise<UpgradePlan> {
   const { db } = context;
   const { on, trial, downgrade } = request;
-  const targets = await context.metadata.signed();
-  const uploaded = (await listPackages(db)).filter((one) => one.state === 'ready');
-  const published = uploaded.filter((one) => isSigned(targets, one));
-  const wanted = wantedRelease(published, uploaded, request.to);
-  requireMinimum(targets, wanted.name);
+  const published = await publishedNow(context);
+  const wanted = wantedRelease(published, request.to);
+  requireMinimum(published.targets, wanted.name);
+  await requireReleased(db, wanted.name);
   const hosts = selectHosts(await allHosts(db), on);
   if (!downgrade) requireForward(hosts, wanted.name);
-  const tasks = planUpgrade(hosts, await hostsMoving(db), wanted, published, { trial, downgrade });
+  const tasks = planUpgrade(hosts, await hostsMoving(db), wanted, published.signed, { trial, downgrade });
   // Longer than a fleet waits for its turns to download, and than any trial with its three arbitrations: the host's own
   // verdict is to come first.
   const timeoutMs = 2 * 3_600_000 + 4 * trial.seconds * 1000;
   const args = { to: wanted.name, trial, ...(downgrade ? { downgrade } : {}) };
   const limits = carefully(request.limits, hosts.length);
-  return startJob(context, { type: 'client_upgrade', args, on, tasks, timeoutMs, limits }, asked);
+  const stillFree = (tx: Queryable) => requireReleased(tx, wanted.name);
+  return { type: 'client_upgrade', args, on, tasks, timeoutMs, limits, check: stillFree };
 }
 
 const FEW_HOSTS = 10;
@@ -52,17 +62,6 @@ export function carefully(limits: Limits | undefined, hosts: number): Limits | u
 }
 
 /**
- * The packages of the runtime that a release runs on, by platform. That there is none is no error: hosts may have
- * it, and one that does not says so.
- */
-function runtimesOf(to: ReleaseRow, published: PackageRow[]): UpgradeArgs['runtimes'] {
-  const fit = published
-    .filter((one) => one.kind === 'runtime')
-    .filter((one) => one.manifest.runtime === to.manifest.runtime);
-  return Object.fromEntries(fit.map(({ manifest, sha256, size }) => [manifest.platform, { sha256, size }]));
-}
-
-/**
  * Who gets the version, and who need not: pure. `published` are all signed packages, of which the order names the runtimes
  * that the release needs. What a host in `moving` will run is not known yet, since an upgrade of
  * it is open: the later order must win, so it is neither skipped nor bound to the version of now.
@@ -74,9 +73,7 @@ export function planUpgrade(
   published: PackageRow[],
   how: Pick<UpgradeArgs, 'trial' | 'downgrade'>,
 ): Planned[] {
-  const { platforms, runtime } = to.manifest;
-  const runtimes = runtimesOf(to, published);
-  const about = { to: to.name, sha256: to.sha256, size: to.size, platforms, runtime, runtimes, ...how };
+  const about = { ...aboutRelease(to, published), ...how };
   return hosts.map((host) => {
     const there = host.version === to.name && !moving.has(host.id);
     const expect = moving.has(host.id) ? null : host.version;
@@ -102,20 +99,4 @@ function requireForward(hosts: HostRow[], to: string): void {
     'downgrade',
     `${count} a newer version than ${to}, such as ${first.id} with ${first.version}: to take them back, ask for it (mega upgrade --allow-downgrade)`,
   );
-}
-
-function wantedRelease(published: PackageRow[], uploaded: PackageRow[], version?: string): ReleaseRow {
-  const releases = published.filter((one) => one.kind === 'release');
-  const final = releases.filter((one) => !one.name.includes('-')); // a pre-release is taken only by its name
-  const newest = final.toSorted((a, b) => compareVersions(b.name, a.name))[0];
-  const found = version === undefined ? newest : releases.find((one) => one.name === version);
-  if (found) return found;
-  if (uploaded.some((one) => one.kind === 'release' && one.name === version)) {
-    throw new InputError(
-      'not_signed',
-      `version ${version} is uploaded, but not signed: whoever holds the targets key runs mega package publish`,
-    );
-  }
-  const what = version === undefined ? 'no version is' : `version ${version} is not`;
-  throw new InputError('unknown_version', `${what} published; mega package list shows what is`);
 }

@@ -21,28 +21,28 @@ export async function waitingFor(
   const pending = sum(counts.filter((one) => one.state === 'pending'));
   const freeze = pending > 0 && job.type !== 'ping' ? await getFreeze(db) : undefined;
   if (freeze) {
-    const text = `all is frozen by ${freeze.by}: ${freeze.reason}; mega unfreeze ends that`;
+    const text = `mega unfreeze: all is frozen by ${freeze.by}: ${freeze.reason}`;
     return { what: 'frozen', until: null, text };
   }
   if (sum(counts.filter((one) => UNDER_WAY.has(one.state))) > 0) return null;
   const driven = await getDriven(db, job.id);
   if (!driven) return pending === 0 || (await waitsForUs(db, job.id)) ? null : hosts(pending, job.deadlineAt);
   const { waitingFor: found } = planJob(await lookAt(db, driven, await gateOf(db, driven), patienceMs));
-  return found && told(found, job.id, driven.wave, counts);
+  return found && told(found, driven.wave, counts);
 }
 
 const sum = (counts: WaveCount[]) => counts.reduce((all, one) => all + one.n, 0);
 const at = (ms: number | null) => (ms === null ? null : new Date(ms));
 
-function told({ what, until }: Waiting, id: string, wave: number, counts: WaveCount[]): WaitingFor {
+function told({ what, until }: Waiting, wave: number, counts: WaveCount[]): WaitingFor {
   if (what === 'hosts') {
     return hosts(sum(counts.filter((one) => one.state === 'pending' && one.wave <= wave)), at(until));
   }
   const text = {
-    approval: `wave ${wave} has ended, and the next one waits for approval: mega job approve ${id}`,
-    pause: 'a pause; then it goes on by itself',
-    frozen: 'all is frozen; mega unfreeze ends that',
-    window: 'a maintenance window that is closed; mega window list shows all',
+    approval: `approval of wave ${wave + 1}`,
+    pause: `the pause after wave ${wave}`,
+    frozen: 'mega unfreeze: all is frozen',
+    window: 'a maintenance window to open',
   }[what];
   return { what, until: at(until), text };
 }

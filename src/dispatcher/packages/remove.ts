@@ -20,7 +20,7 @@ export async function dropPackage(context: Context, name: string): Promise<Packa
       const remedy = `wait for its end (mega job watch ${job}), or cancel its open tasks (mega task cancel)`;
       throw new InputError('package_in_use', `${name} is on its way in job ${job}${others}: ${remedy}`);
     }
-    await removePackage(tx, found.sha256);
+    await removePackage(tx, found);
     return found;
   });
   await deleteStream(context, row.sha256, `${name} was removed`).catch((error: unknown) => {

@@ -19,7 +19,8 @@ import type { ScheduleRow } from '../store/schedules.ts';
 export const ON_TIME_MS = 60_000;
 /** So long a job that cannot be made is tried again. */
 export const PATIENCE_MS = 600_000;
-const MOST_COUNTED = 1000;
+/** Each costs a tenth of a millisecond, and there may be many schedules. */
+const MOST_COUNTED = 100;
 
 export type Decision = { firings: NewFiring[]; next: Date | null };
 type Schedule = Pick<ScheduleRow, 'timing' | 'zone' | 'missed' | 'graceMs' | 'now'> & { nextDueAt: Date };

@@ -1,3 +1,4 @@
+import type { Queryable } from '../../lib/conn.ts';
 import { codeOf, describe, MegaError, UnavailableError } from '../../lib/errors.ts';
 import { ownOrigin } from '../../lib/sender.ts';
 import type { Room } from '../api/function.ts';
@@ -52,20 +53,20 @@ async function noteDue({ db, logger }: Room): Promise<void> {
     for (const schedule of await lockDueSchedules(tx, AT_ONCE)) {
       const { id, name, nextDueAt } = schedule;
       if (!nextDueAt) continue;
-      const job = await openJobOf(tx, id);
-      const running = job === undefined ? await runOf(tx, id) : `job ${job} of the time before`;
-      const { firings, next } = decide({ ...schedule, nextDueAt }, running);
-      for (const firing of firings) {
-        await addFiring(tx, id, firing);
-        tellOf({ db: tx, logger }, name, firing);
-      }
+      const { firings, next } = decide({ ...schedule, nextDueAt }, await running(tx, id));
+      for (const firing of firings) await addFiring(tx, id, firing);
+      await tellOf({ db: tx, logger }, name, firings);
       await setNextDue(tx, id, next);
     }
   });
 }
 
-const runOf = async (tx: Parameters<typeof hasDueFiring>[0], id: string) =>
-  (await hasDueFiring(tx, id)) ? 'the time before, whose job is being made,' : undefined;
+/** Whatever came before and has not ended, in words. */
+async function running(tx: Queryable, id: string): Promise<string | undefined> {
+  const job = await openJobOf(tx, id);
+  if (job !== undefined) return `job ${job} of the time before`;
+  return (await hasDueFiring(tx, id)) ? 'the time before, whose job is being made,' : undefined;
+}
 
 async function fire(room: Room, firing: FiringRow): Promise<void> {
   const schedule = await getScheduleById(room.db, firing.schedule);
@@ -109,7 +110,7 @@ async function end(
 ): Promise<void> {
   await db.transaction(async (tx) => {
     if (await endFiring(tx, firing, state, reason))
-      tellOf({ db: tx, logger }, name, { ...firing, state, reason });
+      await tellOf({ db: tx, logger }, name, [{ ...firing, state, reason }]);
   });
 }
 

@@ -89,14 +89,23 @@ export type AuditedCall = {
   outcome: string | null;
 };
 
+const CALL = sql`a.id, a.at, a.who, a.role, a.origin, a.fn, a.args, COALESCE(a.target, e.target) AS target,
+  COALESCE(a.outcome, e.outcome) AS outcome, e.job_id AS job, e.hosts`;
+
+/** What was done with a job, the latest first: calls that were carried out, and whose answer names it. */
+export async function auditOfJob(db: Queryable, job: string, limit: number): Promise<AuditedCall[]> {
+  const statement = sql`
+    SELECT ${CALL} FROM audit e JOIN audit a ON a.id = e.about WHERE e.job_id = ? ORDER BY e.id DESC LIMIT ?`;
+  const rows = await db.query<AuditedCall>(statement, [job, limit]);
+  return rows.map((row) => ({ ...row, id: Number(row.id) }));
+}
+
 /** Calls with how they ended, the latest first. What the filter does not say is null, and the server drops it. */
 export async function listAudit(db: Queryable, filter: AuditFilter): Promise<AuditedCall[]> {
   const { who = null, fn = null, host = null, sinceMs, before = null, limit } = filter;
   const since = sinceMs === undefined ? null : sinceMs * 1000;
   const statement = sql`
-    SELECT a.id, a.at, a.who, a.role, a.origin, a.fn, a.args, COALESCE(a.target, e.target) AS target,
-      COALESCE(a.outcome, e.outcome) AS outcome, e.job_id AS job, e.hosts
-    FROM audit a LEFT JOIN audit e ON e.about = a.id
+    SELECT ${CALL} FROM audit a LEFT JOIN audit e ON e.about = a.id
     WHERE a.about IS NULL
       AND (? IS NULL OR a.who IN (?, CONCAT('op_', ?)) OR LEFT(a.who, CHAR_LENGTH(?) + 4) = CONCAT('op_', ?, '.'))
       AND (? IS NULL OR a.fn = ?)

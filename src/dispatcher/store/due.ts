@@ -1,5 +1,7 @@
 import type { Conn, Queryable } from '../../lib/conn.ts';
+import { lookAtAway } from './catchup.ts';
 import { HELD, HELD_WHY } from './holds.ts';
+import { NOT_QUARANTINED } from './quarantine.ts';
 import { parsed } from './rows.ts';
 import { sql } from './sql.ts';
 
@@ -23,9 +25,9 @@ const LEASE_MS = 30_000;
 
 /**
  * Whether an order of the task `t` may be sent to its host `h` now: it is online, and nobody holds it, or it is only asked
- * whether it is there. The one place that says so.
+ * whether it is there; and it is no upgrade to what is in quarantine. The one place that says so.
  */
-export const SENDABLE = sql`h.online = 1 AND (t.type = 'ping' OR ${HELD} = 0)`;
+export const SENDABLE = sql`h.online = 1 AND (t.type = 'ping' OR ${HELD} = 0) AND ${NOT_QUARANTINED}`;
 /** Nobody is just sending it. */
 export const UNLEASED = sql`COALESCE(t.lease_until < UTC_TIMESTAMP(3), 1) = 1`;
 
@@ -123,6 +125,10 @@ export async function expireTasks(db: Queryable): Promise<number> {
     SELECT id FROM jobs
     WHERE state = 'running' AND limits IS NULL AND (deadline_at IS NULL OR deadline_at < UTC_TIMESTAMP(3))`);
   if (jobs.length === 0) return 0;
+  await lookAtAway(
+    db,
+    jobs.map((job) => job.id),
+  );
   const statement = sql`
     UPDATE tasks SET finished_at = UTC_TIMESTAMP(3), lease_until = NULL,
       reason = CASE WHEN returned = 1 THEN 'the host has no queue' ELSE COALESCE(

@@ -7,7 +7,7 @@ import { sql } from './sql.ts';
 /** Opens the store and brings its tables up to date; several dispatchers may start at once. `ca`: see lib/conn. */
 export async function openStore(url: string, ca?: string): Promise<Conn> {
   await migrate(url, ca);
-  return conn(url, { connections: 8, ca });
+  return conn(url, { connections: 8, ca, patienceMs: 0 });
 }
 
 const LOCK_SECONDS = 60;

@@ -15,13 +15,19 @@ type Stored = {
   sealed: boolean;
   createdAt: Date;
   createdBy: string;
+  /** No host is sent to it. */
+  quarantinedAt: Date | null;
+  quarantineReason: string | null;
+  /** When its last quarantine was ended. */
+  releasedAt: Date | null;
 };
 export type ReleaseRow = Stored & { kind: 'release'; manifest: Manifest };
 export type RuntimeRow = Stored & { kind: 'runtime'; manifest: RuntimeManifest };
 export type PackageRow = ReleaseRow | RuntimeRow;
 
 const COLUMNS = sql`name, kind, sha256, size, chunk_bytes AS chunkBytes, chunks, manifest, state, sealed = 1 AS sealed,
-  created_at AS createdAt, created_by AS createdBy`;
+  created_at AS createdAt, created_by AS createdBy, quarantined_at AS quarantinedAt,
+  quarantine_reason AS quarantineReason, released_at AS releasedAt`;
 
 export type NewPackage = Pick<
   PackageRow,
@@ -91,8 +97,9 @@ export async function knownArtifacts(db: Queryable, sha256s: string[]): Promise<
   return new Set((await db.query<{ sha256: string }>(statement, [sha256s])).map((row) => row.sha256));
 }
 
-/** Removes a package and its chunks in the caller's transaction. */
-export async function removePackage(db: Queryable, sha256: string): Promise<void> {
+/** Removes a package and its chunks, and who went back from it, in the caller's transaction. */
+export async function removePackage(db: Queryable, { name, sha256 }: PackageRow): Promise<void> {
+  await db.run(sql`DELETE FROM rollbacks WHERE version = ?`, [name]);
   await db.run(sql`DELETE FROM package_chunks WHERE sha256 = ?`, [sha256]);
   await db.run(sql`DELETE FROM packages WHERE sha256 = ?`, [sha256]);
 }

@@ -108,10 +108,6 @@ export async function openJobOf(db: Queryable, id: string): Promise<string | und
   return (await db.one<{ id: string }>(statement, [id]))?.id;
 }
 
-export async function databaseNow(db: Queryable): Promise<Date> {
-  return (await db.one<{ now: Date }>(sql`SELECT UTC_TIMESTAMP(3) AS now`))!.now;
-}
-
 const told = (row: ScheduleRow): ScheduleRow => ({
   ...row,
   args: parsed(row.args),

@@ -1,5 +1,6 @@
 import type { Queryable } from '../../lib/conn.ts';
 import { uuidv7 } from '../../lib/utils.ts';
+import { lookAtAway } from './catchup.ts';
 import { begunWaves, type DrivenJob, firstDeadline } from './driving.ts';
 import { UNLEASED } from './due.ts';
 import { parsed } from './rows.ts';
@@ -73,6 +74,7 @@ export async function expireBegun(db: Queryable, job: DrivenJob): Promise<void> 
       t.state = CASE WHEN t.returned = 1 THEN 'undeliverable' ELSE 'expired' END
     WHERE t.job_id = ? AND t.retried = 0 AND t.state = 'pending' AND t.wave IN (?)
       AND t.deadline_at <= UTC_TIMESTAMP(3) AND ${UNLEASED}`;
+  await lookAtAway(db, [job.id]);
   await db.run(statement, [job.id, begunWaves(job)]);
   await lookForDeadlines(db, job);
 }

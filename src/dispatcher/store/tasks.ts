@@ -25,6 +25,9 @@ export type TaskRow = {
   heardAt: Date | null;
   finishedAt: Date | null;
   result: Result | null;
+  /** Of the host, whatever it spoke of. */
+  lastSeenAt: Date | null;
+  online: boolean;
 };
 export type EventRow = {
   seq: number;
@@ -32,13 +35,18 @@ export type EventRow = {
   phase: string | null;
   reason: string | null;
   agentMs: number;
+  /** The database's own time. */
+  recordedAt: Date;
 };
 
-const COLUMNS = sql`t.id, t.job_id AS job, t.host_id AS host, t.type, t.args, t.state, t.phase, t.reason, t.attempts,
-  t.late = 1 AS late, t.wave, t.tries, t.from_version AS fromVersion, t.created_at AS createdAt, t.queued_at AS queuedAt,
-  t.accepted_at AS acceptedAt, t.started_at AS startedAt, t.heard_at AS heardAt, t.finished_at AS finishedAt, e.result`;
-/** With the result, which is kept with the last event. */
-const TASKS = sql`tasks t LEFT JOIN task_events e ON e.task_id = t.id AND e.seq = t.seq`;
+export const COLUMNS = sql`t.id, t.job_id AS job, t.host_id AS host, t.type, t.args, t.state, t.phase, t.reason, t.attempts,
+  t.late = 1 AS late, t.wave, t.tries, t.from_version AS fromVersion, t.created_at AS createdAt,
+  t.queued_at AS queuedAt,
+  t.accepted_at AS acceptedAt, t.started_at AS startedAt, t.heard_at AS heardAt, t.finished_at AS finishedAt, e.result,
+  h.last_seen_at AS lastSeenAt, h.online = 1 AS online`;
+/** With the result, which is kept with the last event; a host that was removed has left its tasks behind. */
+export const TASKS = sql`tasks t LEFT JOIN task_events e ON e.task_id = t.id AND e.seq = t.seq
+  LEFT JOIN hosts h ON h.id = t.host_id`;
 
 export async function getTask(db: Queryable, id: string): Promise<TaskRow | undefined> {
   const row = await db.one<TaskRow>(sql`SELECT ${COLUMNS} FROM ${TASKS} WHERE t.id = ?`, [id]);
@@ -62,7 +70,7 @@ export type TaskFilter = {
  */
 export async function listTasks(db: Queryable, filter: TaskFilter): Promise<TaskRow[]> {
   const { job, host, states, after, limit } = filter;
-  if (job !== undefined && filter.order === 'slowest') return slowestTasks(db, job, limit);
+  if (job !== undefined && filter.order === 'slowest') return slowestTasks(db, job, states, limit);
   if (job !== undefined && states) {
     const statement = sql`
       SELECT ${COLUMNS} FROM ${TASKS}
@@ -84,17 +92,17 @@ export async function listTasks(db: Queryable, filter: TaskFilter): Promise<Task
   ).map(told);
 }
 
-async function slowestTasks(db: Queryable, job: string, limit: number): Promise<TaskRow[]> {
+async function slowestTasks(db: Queryable, job: string, states: string[] | undefined, limit: number) {
   const statement = sql`
-    SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.retried = 0 AND t.accepted_at IS NOT NULL
+    SELECT ${COLUMNS} FROM ${TASKS} WHERE t.job_id = ? AND t.retried = 0 AND t.accepted_at IS NOT NULL ${states ? sql`AND t.state IN (?)` : ''}
     ORDER BY TIMESTAMPDIFF(MICROSECOND, t.accepted_at, COALESCE(t.finished_at, UTC_TIMESTAMP(3))) DESC, t.host_id LIMIT ?`;
-  return (await db.query<TaskRow>(statement, [job, limit])).map(told);
+  return (await db.query<TaskRow>(statement, [job, ...(states ? [states] : []), limit])).map(told);
 }
 
 export async function listEvents(db: Queryable, ids: string[]): Promise<(EventRow & { task: string })[]> {
   if (ids.length === 0) return [];
   const statement = sql`
-    SELECT task_id AS task, seq, state, phase, reason, agent_ms AS agentMs
+    SELECT task_id AS task, seq, state, phase, reason, agent_ms AS agentMs, recorded_at AS recordedAt
     FROM task_events WHERE task_id IN (?) ORDER BY task_id, seq`;
   const rows = await db.query<EventRow & { task: string }>(statement, [ids]);
   return rows.map((row) => ({ ...row, agentMs: Number(row.agentMs) }));
@@ -209,9 +217,10 @@ export async function cancellingOf(db: Queryable, hosts: string[]): Promise<Map<
   return new Map([...byHost].map(([host, tasks]) => [host, tasks.map((one) => one.id)]));
 }
 
-const told = (row: TaskRow): TaskRow => ({
+export const told = (row: TaskRow): TaskRow => ({
   ...row,
   late: Boolean(row.late),
+  online: Boolean(row.online),
   args: parsed(row.args),
   result: row.result === null ? null : parsed(row.result),
 });

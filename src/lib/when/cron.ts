@@ -2,7 +2,7 @@ import { Cron } from 'croner';
 import { InputError } from '../errors.ts';
 
 /** The one owner of croner. */
-const MODE = '5-part';
+const MODE = '5-part' as const;
 
 const HOW =
   "five fields are wanted: minute, hour, day of the month, month, day of the week, such as '0 2 * * mon-fri' (or @hourly, @daily, @weekly, @monthly)";
@@ -17,9 +17,9 @@ export function checkCron(pattern: string): void {
   }
 }
 
-/** The next times later than `after`, at most so many. */
-export function cronTimes(pattern: string, zone: string, count: number, after: Date): Date[] {
-  return cron(pattern, zone).nextRuns(count, after);
+/** The next times later than `after`, at most so many, and earlier than `end`. */
+export function cronTimes(pattern: string, zone: string, count: number, after: Date, end?: Date): Date[] {
+  return cron(pattern, zone, end).nextRuns(count, after);
 }
 
 /** The latest time that is not later than `until`. */
@@ -37,6 +37,7 @@ export function isFixedTime(pattern: string): boolean {
   return !/[*?/]/.test(pattern.trim().split(/\s+/).slice(0, 2).join(' '));
 }
 
-function cron(pattern: string, timezone: string): Cron {
-  return new Cron(pattern, { timezone, mode: MODE, fixedTimeRule: 'no-wildcard', paused: true });
+function cron(pattern: string, timezone: string, stopAt?: Date): Cron {
+  const how = { timezone, mode: MODE, fixedTimeRule: 'no-wildcard', paused: true } as const;
+  return new Cron(pattern, stopAt ? { ...how, stopAt } : how);
 }

@@ -35,7 +35,7 @@ export function lastTime(when: When, until: Date): Date | null {
 /** How many there are later than `after` and before `end`; no more than `most` are counted. */
 export function countTimes(when: When, after: Date, end: Date, most: number): number {
   if (when.kind === 'once') return when.at > after && when.at < end ? 1 : 0;
-  return cronTimes(when.pattern, when.zone, most, after).filter((at) => at < end).length;
+  return cronTimes(when.pattern, when.zone, most, after, end).length;
 }
 
 function noteOn(when: When & { kind: 'again' }, at: Date): string | null {
