@@ -74,7 +74,7 @@ describe('SQL, shell, paths and control characters', () => {
     const found = new Map<string, Set<string>>();
     for (const { name } of names.filter((one) => !MOVING.has(one.name))) {
       const rows = await db.query(`SELECT * FROM ${name}`);
-      const told = rows.map(({ last_seen_at: _, read_at: __, lease_until: ___, ...row }) =>
+      const told = rows.map(({ last_seen_at: _, read_at: __, lease_until: ___, catch_up_at: ____, ...row }) =>
         JSON.stringify(row),
       );
       found.set(name, new Set(told.filter((row) => !row.includes(id('sender')))));

@@ -293,7 +293,7 @@ describe('what hosts are told to do', () => {
       ['exit 0', '1', agent.id],
       ['exit 3', '1', other.id],
     ]);
-    assert.match(lines.at(-2)!, /^job \S+ partial in .*: 1 failed, 1 succeeded$/);
+    assert.match(lines.at(-2)!, /^job \S+ partial in .*: 1 succeeded, 1 failed$/);
     const json = await outcomeOf(world(), 'run', 'both.sh', ...on, '--json', '--', 'x');
     const ends = json.out
       .trim()

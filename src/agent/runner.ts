@@ -6,7 +6,7 @@ import { Lanes } from './lanes.ts';
 import type { Room } from './room.ts';
 import type { Word } from './said.ts';
 import type { Lane, Run, TaskType } from './tasks/task.ts';
-import { Refusal } from './upgrade/refusal.ts';
+import { refusalOf } from './upgrade/refusal.ts';
 
 const SAY_AGAIN_MS = 2_000;
 
@@ -204,6 +204,5 @@ function endOf(error: unknown, signal: AbortSignal): Word | undefined {
   const reason = describe(signal.aborted ? signal.reason : error);
   if (code === 'stopping') return undefined;
   if (code === 'timed_out' || code === 'cancelled') return { state: code, reason };
-  if (error instanceof Refusal) return { state: 'rejected', reason };
-  return { state: 'failed', reason };
+  return refusalOf(error) ?? { state: 'failed', reason };
 }

@@ -49,17 +49,16 @@ export function addRun(program: Command, room: Room): void {
     .option('--json', 'print a JSON object in a line for each host');
   hostsOption(addLimitOptions(run)).action(
     act<RunOptions>(room, async (options, ...words) => {
-      const request = await requestOf(
-        options,
-        words.flat().filter((word) => word !== undefined),
-      );
+      const request = await runRequest(options, words);
       return withSender(options, (call) => start(room, call, request, options));
     }),
   );
   example(run, "mega run backup.sh --on 'role=replica' -- --full", "mega run --shell 'df -h' --on db-01");
 }
 
-async function requestOf(options: RunOptions, words: string[]): Promise<object> {
+/** What the dispatcher's `remote_cmd` takes. */
+export async function runRequest(options: RunOptions, given: unknown[]): Promise<object> {
+  const words = given.flat().filter((word) => typeof word === 'string');
   const { shell, type, release, grace, keep: keepBytes, memory: memoryBytes, cpu: cpuSeconds } = options;
   const [script, ...args] = shell === undefined ? words : [undefined, ...words];
   const stdin = await stdinOf(options.stdin);

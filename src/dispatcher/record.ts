@@ -55,21 +55,15 @@ async function recordTasks(db: Queryable, about: (Progress | Result)[]): Promise
   // A statement takes each task once: first all first changes, then all second ones.
   for (const round of changes) await applyChanges(db, round);
   const all = changes.flat();
+  await rememberFacts(db, all, rows);
   await addRollbacks(
     db,
     all.flatMap((one) => rollbackIn(one, rows.get(one.id)!)),
     now,
   );
-  await rememberFacts(db, all, rows);
   const late = all.filter((one) => one.late).map((one) => rows.get(one.id)!.job);
   if (late.length > 0) await reopenJobs(db, late);
   return [...ended];
-}
-
-/** A result that was recorded before, or comes too late to be believed, is no change. */
-function rollbackIn({ result, reason }: TaskChange, { type, host, args }: LockedTask): Rollback[] {
-  if (type !== 'client_upgrade' || !result || !wentBack(result)) return [];
-  return [{ version: String(args.to), host, reason }];
 }
 
 /** What hosts have answered of themselves is kept with them. */
@@ -82,6 +76,12 @@ async function rememberFacts(
     const { type, host } = rows.get(id)!;
     if (type === 'facts' && result?.state === 'succeeded') await setFacts(db, host, result.output ?? {});
   }
+}
+
+/** A result that was recorded before, or comes too late to be believed, is no change. */
+function rollbackIn({ result, reason }: TaskChange, { type, host, args }: LockedTask): Rollback[] {
+  if (type !== 'client_upgrade' || !result || !wentBack(result)) return [];
+  return [{ version: String(args.to), host, reason }];
 }
 
 function changesOf(row: LockedTask, said: (Progress | Result)[]): TaskChange[] {

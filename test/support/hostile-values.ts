@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { isLong } from './long.ts';
 
 /** What breaks out of SQL, shells, paths, formats and terminals, and what no column or buffer expects. */
 export const HOSTILE: readonly unknown[] = [
@@ -21,6 +22,10 @@ export const HOSTILE: readonly unknown[] = [
   ['x'],
   { toString: 'x', $ne: null },
 ];
+
+/** Of the values, a share is tried at each place and another at the next; all of them at each in the long form. */
+const SHARE = 4;
+let place = 0;
 
 type Schema = {
   type?: string;
@@ -51,7 +56,8 @@ export const schemaOf = (type: z.ZodType): Schema =>
 export function* hostileTo(schema: Schema, known: string[]): Generator<{ at: string; value: unknown }> {
   for (const variant of schema.oneOf ?? schema.anyOf ?? [schema]) {
     for (const path of stringsIn(variant)) {
-      for (const bad of HOSTILE) {
+      place++;
+      for (const bad of HOSTILE.filter((_, i) => isLong || (i + place) % SHARE === 0)) {
         const value = structuredClone(sample(variant, known, path));
         yield { at: path.join('.'), value: put(value, path, bad) };
       }

@@ -66,8 +66,7 @@ class Upgrade {
   async #prepare(): Promise<End> {
     const { room, signal } = this.#run;
     try {
-      const untilFree = () => scriptsEnded(room, (reason) => this.#say('preflight', reason), signal);
-      await this.#in('preflight', () => requireReady(room, this.#args, signal, untilFree));
+      await this.#in('preflight', () => this.#preflight());
       const runtime = missingRuntime(room.home, this.#args);
       clearDownloads(room.home, [this.#args.sha256, ...(runtime ? [runtime.sha256] : [])]);
       const fetched = await this.#in('downloading', () => this.#fetch(runtime));
@@ -79,6 +78,12 @@ class Upgrade {
       return this.#giveUp(error);
     }
     return this.#switch();
+  }
+
+  #preflight(): Promise<void> {
+    const { room, signal } = this.#run;
+    const wait = () => scriptsEnded(room, (reason) => this.#say('preflight', reason), signal);
+    return requireReady(room, this.#args, signal, wait);
   }
 
   async #fetch(runtime: Wanted | undefined): Promise<Files> {

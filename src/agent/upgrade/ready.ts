@@ -6,16 +6,16 @@ import { requireSigned } from './signed.ts';
 
 /**
  * All that is looked at before anything is fetched; throws a {@link Refusal}. The owner's own checks last: they may take
- * long, and are asked only about what could be done. `untilFree` waits for what may not be disturbed.
+ * long, and are asked only about what could be done, after whatever else is to be waited for (`beforeChecks`).
  */
 export async function requireReady(
   room: Room,
   args: UpgradeArgs,
   signal: AbortSignal,
-  untilFree = async (): Promise<void> => undefined,
+  beforeChecks: () => Promise<void> = async () => undefined,
 ): Promise<void> {
   preflight(room, args);
   await requireSigned(room, args, signal);
-  await untilFree();
+  await beforeChecks();
   await runHooks(room.home, signal);
 }

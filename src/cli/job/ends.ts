@@ -25,7 +25,7 @@ export async function watchEnds(
   const onTrouble = (text: string) => room.err.write(`mega: ${text}\n`);
   let last: JobWithCounts | undefined;
   try {
-    for await (const { job } of follow(call, id, { signal, tasks: false, waitMs: LOOK_MS, onTrouble })) {
+    for await (const { job } of follow(call, id, { signal, tasks: false, jobMs: LOOK_MS, onTrouble })) {
       last = job;
       const states = Object.keys(job.counts).filter((state) => !OPEN.has(state));
       if (countOf(job, states) > shown.size) await showNew(call, id, { states, shown, show });

@@ -18,10 +18,10 @@ export type FollowOptions = {
   signal: AbortSignal;
   /** Without: only the job itself, as soon as it has ended. */
   tasks: boolean;
+  /** Of the job alone: how long the dispatcher may wait for the end before it answers. */
+  jobMs?: number;
   /** Up to how many hosts each is looked at. */
   few?: number;
-  /** How long the dispatcher may wait for the end before it answers. */
-  waitMs?: number;
   /** Told once for each time that the dispatcher or the broker falls silent. */
   onTrouble?: (text: string) => void;
 };
@@ -74,8 +74,8 @@ export async function* follow(call: Call, id: string, options: FollowOptions): A
 }
 
 /** How long the dispatcher may wait for the end before it answers. */
-function waitAfter(before: Snapshot | undefined, { tasks, waitMs = WAIT_MS }: FollowOptions): number {
-  if (!tasks) return waitMs;
+function waitAfter(before: Snapshot | undefined, { tasks, jobMs = WAIT_MS }: FollowOptions): number {
+  if (!tasks) return jobMs;
   return before ? lookMs(total(before.job.counts)) : 0;
 }
 

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { InputError } from '../../lib/errors.ts';
 import { addRotate, rotateRequest } from '../host/rotate.ts';
 import { addPing, pingRequest } from '../ping.ts';
+import { addRun, runRequest } from '../run.ts';
 import { quoted } from '../text.ts';
 import { addUpgrade, upgradeRequest } from '../upgrade.ts';
 import type { Room } from '../world.ts';
@@ -13,6 +14,7 @@ type Reader = (command: Command) => Promise<Request>;
 const READERS: Record<string, Reader> = {
   upgrade: async (command) => ({ fn: 'client_upgrade', args: await upgradeRequest(command.opts()) }),
   ping: async (command) => ({ fn: 'ping', args: await pingRequest(command.opts()) }),
+  run: async (command) => ({ fn: 'remote_cmd', args: await runRequest(command.opts(), command.args) }),
   'host rotate': async (command) => ({
     fn: 'rotate_secret',
     args: await rotateRequest(command.opts(), command.args),
@@ -50,6 +52,7 @@ function commandsThatMakeJobs(room: Room): Command {
   const host = program.command('host');
   addUpgrade(program, room);
   addPing(program, room);
+  addRun(program, room);
   addRotate(host, room);
   return program;
 }

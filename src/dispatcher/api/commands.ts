@@ -51,6 +51,7 @@ export const commandFunctions = [
     help: `Runs a script of the hosts' script folder, or of a release that they have ("release"), or, where a host allows it, text for a shell ("shell"). Arguments are passed as they are; "stdin" is what it reads. The limit of each is "limits.timeoutMs", or ten minutes; so long, or "limits.deadlineMs", it waits for hosts that are away.`,
     callers: OPERATOR,
     effect: 'changes',
+    makesJob: true,
     input: remoteCmd.extend(about),
     output: made,
     handler: async (room, { on, limits, ...args }, caller) => {
@@ -63,6 +64,7 @@ export const commandFunctions = [
     help: 'Asks hosts what they are: system, processors, memory, disks, addresses, and the MySQL and MariaDB servers that run. It is kept with each host.',
     callers: OPERATOR,
     effect: 'changes',
+    makesJob: true,
     input: z.object(about),
     output: made,
     handler: async (room, input, caller) => order(room, question('facts', {}, input), caller),
@@ -72,6 +74,7 @@ export const commandFunctions = [
     help: 'Restarts the agents of hosts. Scripts that run go on.',
     callers: OPERATOR,
     effect: 'changes',
+    makesJob: true,
     input: z.object(about),
     output: made,
     handler: async (room, input, caller) =>
@@ -82,6 +85,7 @@ export const commandFunctions = [
     help: "Fetches the end of the agents' own logs, or of their loaders', from hosts that are there.",
     callers: OPERATOR,
     effect: 'changes',
+    makesJob: true,
     input: fetchLogs.extend(about),
     output: made,
     handler: async (room, { on, limits, ...args }, caller) =>
@@ -101,6 +105,7 @@ export const commandFunctions = [
     help: 'Changes settings of hosts and restarts their agents: how often and how much, never whom a host trusts, where its scripts lie or as whom they run.',
     callers: OPERATOR,
     effect: 'changes',
+    makesJob: true,
     input: z.object({ ...about, set: settings }),
     output: made,
     handler: async (room, { set, ...input }, caller) => {
@@ -113,6 +118,7 @@ export const commandFunctions = [
     help: 'Has hosts carry out a task of one\'s own, which came with the release that they run. The limit of each is "limits.timeoutMs", or ten minutes.',
     callers: OPERATOR,
     effect: 'changes',
+    makesJob: true,
     input: z.object({ ...about, task: ownName, args: schemas.json.default({}) }),
     output: made,
     handler: async (room, { task, args, ...input }, caller) => {
