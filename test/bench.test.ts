@@ -9,6 +9,7 @@ import { aimText, isMet, numberText, table } from '../bench/report.ts';
 import type { Result } from '../bench/results.ts';
 import type { Figure } from '../bench/suite.ts';
 import { until } from '../dev/world/until.ts';
+import { onlyLong } from './support/long.ts';
 
 const root = join(import.meta.dirname, '..');
 const stages = join(root, '.mega/bench');
@@ -44,7 +45,7 @@ describe('npm run bench', () => {
     assert.match((await run('warp')).err, /there are: .*operator/);
   });
 
-  test('measures one agent, prints a table, and a quick run writes nothing', async () => {
+  test('measures one agent, prints a table, and a quick run writes nothing', onlyLong, async () => {
     const files = ['bench/results/agent.json', 'docs/performance.svg'].map((file) => join(root, file));
     const before = files.map(contentOf);
     const { code, out, err } = await run('agent', '--quick');

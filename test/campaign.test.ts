@@ -26,9 +26,10 @@ import { askBroker } from '../dev/world/broker.ts';
 import { until } from '../dev/world/until.ts';
 import { linkDurably } from '../src/lib/files.ts';
 import { hostQueue } from '../src/lib/topology.ts';
+import { isLong } from './support/long.ts';
 import { withoutOwnServers } from './support/own.ts';
 
-const SECONDS = 45;
+const SECONDS = isLong ? 45 : 30;
 const SEED = 7;
 const BAD: Bad[] = ['2.0.0'];
 

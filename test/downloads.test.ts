@@ -229,7 +229,8 @@ describe('downloads', { concurrency: true }, () => {
 
     test('cannot have their package removed; afterwards it can be, with all that belongs to it', async () => {
       await until('the orders of the tests before, of the same runtime, to end', async () => {
-        const open = "SELECT COUNT(*) AS n FROM jobs WHERE state = 'running'";
+        const open = `SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'running') +
+          (SELECT COUNT(*) FROM hosts WHERE catch_up_at IS NOT NULL) AS n`;
         return Number((await world().database().one<{ n: number }>(open))?.n) === 0;
       });
       const host = await world().addHost(`${world().name}-away`, '1.0.0');

@@ -49,8 +49,8 @@ async function killed(machine: Machine, due: number, args: string[]): Promise<bo
   return fs.existsSync(join(count, 'shot'));
 }
 
-/** Each sixth of them in `npm test`, others before than after; all of them in the long form. */
-const step = isLong ? 1 : 6;
+/** Each tenth of them in `npm test`, others before than after; all of them in the long form. */
+const step = isLong ? 1 : 10;
 
 for (const [first, when] of [
   [1, 'before'],

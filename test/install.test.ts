@@ -9,6 +9,7 @@ import { platform } from '../src/lib/utils.ts';
 import { run as mega, scratch } from './support/cli.ts';
 import { fakeInstaller, keptScript, Machine, root, token } from './support/install.ts';
 import { lives, shells } from './support/loader.ts';
+import { onlyLong } from './support/long.ts';
 import { cannotMount, fill, remounted, smallDisk } from './support/mounts.ts';
 
 const folder = scratch();
@@ -26,7 +27,7 @@ const without = (...tools: string[]) =>
 
 for (const shell of shells)
   describe(`install.sh under ${shell.name}`, {
-    skip: shell.missing && `${shell.name} is not installed`,
+    skip: shell.missing ? `${shell.name} is not installed` : shell.name === 'bash' && onlyLong.skip,
   }, () => {
     it('lays out the home, joins, puts in the service, starts, and waits for a dispatcher', async () => {
       await using machine = new Machine(shell.command);

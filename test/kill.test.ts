@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import type { AgentProcess } from '../dev/world/agent.ts';
 import { CRASHES } from '../dev/world/packages.ts';
+import { isLong } from './support/long.ts';
 import { ended, type TaskView, told, upgrade, useWorld } from './support/world.ts';
 
 /**
@@ -28,7 +29,9 @@ type Case = { id: string; point: string; victim: (typeof VICTIMS)[number] };
 function casesOf(phases: string[], prefix: string): Case[] {
   const points = phases.flatMap((phase) => EDGES.map((edge) => `${phase}:${edge}`));
   const all = points.flatMap((point) => VICTIMS.map((victim) => ({ point, victim })));
-  return all.map((one, i) => ({ ...one, id: `${prefix}${String(i).padStart(2, '0')}` }));
+  const cases = all.map((one, i) => ({ ...one, id: `${prefix}${String(i).padStart(2, '0')}` }));
+  // Without the long form each point has one of its victims, in turn.
+  return cases.filter((_, i) => isLong || (Math.floor(i / 2) + i) % 2 === 0);
 }
 
 const what = ({ point, victim }: Case) => {

@@ -19,7 +19,7 @@ describe('a fleet in the middle of an upgrade', { timeout: 280_000, skip: withou
   });
   after(() => fleet?.[Symbol.asyncDispose]());
 
-  test('goes on after RabbitMQ was stopped in order and started again', onlyLong, async () => {
+  test('goes on after RabbitMQ was stopped in order and started again', async () => {
     const job = await fleet.untilInTheMiddle('1.0.1');
     await fleet.servers.rabbitmq.stop();
     fleet.letGo('c');

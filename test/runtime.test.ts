@@ -161,32 +161,38 @@ describe('the runtime of a fleet', { concurrency: 2 }, () => {
       }
     }
 
-    test('to the real one, stripped and packed, though the agent is killed while it is unpacked', async (t) => {
-      const agent = await addedOn(t, 'real', await fileOf('1.1.0'), await buildFake('24.99.0'));
-      const file = await buildReal();
-      const started = performance.now();
-      await world().mega('package', 'publish', file);
-      t.diagnostic(`${statSync(file).size} bytes published in ${Math.round(performance.now() - started)} ms`);
-      void agent.supervise();
-      await world().untilOnline([agent.id]);
-      assert.deepEqual(names(agent.home.runtimes), [fake('24.99.0')]);
+    test(
+      'to the real one, stripped and packed, though the agent is killed while it is unpacked',
+      onlyLong,
+      async (t) => {
+        const agent = await addedOn(t, 'real', await fileOf('1.1.0'), await buildFake('24.99.0'));
+        const file = await buildReal();
+        const started = performance.now();
+        await world().mega('package', 'publish', file);
+        t.diagnostic(
+          `${statSync(file).size} bytes published in ${Math.round(performance.now() - started)} ms`,
+        );
+        void agent.supervise();
+        await world().untilOnline([agent.id]);
+        assert.deepEqual(names(agent.home.runtimes), [fake('24.99.0')]);
 
-      const job = await upgrade(world(), '1.0.0', [agent.id]);
-      const beside = join(agent.home.runtimes, `.staging-${pinned}`, 'bin', 'node');
-      await until('the runtime to be unpacked', () => existsSync(beside), { pollMs: 1 });
-      process.kill(agent.agentPid, 'SIGKILL');
-      assertRuns(agent, await endOf(agent, job), '1.0.0', pinned);
-      assert.match(agent.log(), /ended: signal KILL/);
-      assert.deepEqual(names(agent.home.runtimes), [pinned, fake('24.99.0')]);
-      const node = join(agent.home.runtime(pinned), 'bin', 'node');
-      assert.equal(statSync(node).mode & 0o777, 0o555);
-      assert.equal(statSync(`/proc/${agent.agentPid}/exe`).ino, statSync(node).ino);
-      const { manifest } = JSON.parse(JSON.stringify(await readPackage(file))) as { manifest: object };
-      assert.deepEqual(
-        JSON.parse(readFileSync(join(agent.home.runtime(pinned), 'manifest.json'), 'utf8')),
-        manifest,
-      );
-    });
+        const job = await upgrade(world(), '1.0.0', [agent.id]);
+        const beside = join(agent.home.runtimes, `.staging-${pinned}`, 'bin', 'node');
+        await until('the runtime to be unpacked', () => existsSync(beside), { pollMs: 1 });
+        process.kill(agent.agentPid, 'SIGKILL');
+        assertRuns(agent, await endOf(agent, job), '1.0.0', pinned);
+        assert.match(agent.log(), /ended: signal KILL/);
+        assert.deepEqual(names(agent.home.runtimes), [pinned, fake('24.99.0')]);
+        const node = join(agent.home.runtime(pinned), 'bin', 'node');
+        assert.equal(statSync(node).mode & 0o777, 0o555);
+        assert.equal(statSync(`/proc/${agent.agentPid}/exe`).ino, statSync(node).ino);
+        const { manifest } = JSON.parse(JSON.stringify(await readPackage(file))) as { manifest: object };
+        assert.deepEqual(
+          JSON.parse(readFileSync(join(agent.home.runtime(pinned), 'manifest.json'), 'utf8')),
+          manifest,
+        );
+      },
+    );
   });
 
   describe('is refused, and nothing is done,', () => {

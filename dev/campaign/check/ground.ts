@@ -27,7 +27,7 @@ export function checkVersions({ hosts, versions, answers, bad }: Evidence): Viol
 const IN_HOME = ['bin', 'current', 'etc', 'log', 'previous', 'releases', 'runtimes', 'state'];
 const IN_BIN = ['mega_client'];
 const IN_STATE = [
-  ...['alive', 'downloads', 'greeted', 'identity.json', 'machine.key', 'trust'],
+  ...['alive', 'downloads', 'greeted', 'identity.json', 'machine.key', 'scripts', 'spool', 'trust'],
   ...['journal.db', 'journal.db-wal', 'journal.db-shm'],
 ];
 
