@@ -228,22 +228,28 @@ describe('downloads', { concurrency: true }, () => {
     });
 
     test('cannot have their package removed; afterwards it can be, with all that belongs to it', async () => {
-      await until('the orders of the tests before, of the same runtime, to end', async () => {
-        const open = `SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'running') +
-          (SELECT COUNT(*) FROM hosts WHERE catch_up_at IS NOT NULL) AS n`;
-        return Number((await world().database().one<{ n: number }>(open))?.n) === 0;
-      });
+      // Hosts of the tests before may still be caught up with, and their orders name the same runtime.
+      const othersHaveEnded = () =>
+        until('the orders of the tests before to end', async () => {
+          const open = `SELECT (SELECT COUNT(*) FROM jobs WHERE state = 'running') +
+            (SELECT COUNT(*) FROM hosts WHERE catch_up_at IS NOT NULL) AS n`;
+          return Number((await world().database().one<{ n: number }>(open))?.n) === 0;
+        });
+      await othersHaveEnded();
       const host = await world().addHost(`${world().name}-away`, '1.0.0');
       const runtime = await publishRuntime(world());
       const stream = new PackageStream(world(), broker, await world().publish('1.4.0'));
       await world().call('get_package', { sha256: stream.sha256 });
       const job = await upgrade(world(), '1.4.0', [host.id]);
       for (const name of ['1.4.0', runtime]) {
-        const message = new RegExp(`${name} is on its way in job ${job}: wait .*\\(mega task cancel\\)`);
+        const message = new RegExp(
+          `${name} is on its way in job \\S+( and \\d+ more)?: wait .*\\(mega task cancel\\)`,
+        );
         await assert.rejects(world().call('del_package', { name }), { code: 'package_in_use', message });
       }
       await cancel(world(), job, host.id);
       assert.match(await world().mega('package', 'remove', '1.4.0'), /^1\.4\.0 is removed \(/);
+      await othersHaveEnded();
       await world().call('del_package', { name: runtime });
       assert.equal(await streamIsThere(broker, stream.sha256), false);
       const left = 'SELECT chunk FROM package_chunks WHERE sha256 = ?';

@@ -24,13 +24,13 @@ const AHEAD_DAYS = [2, 9, 28];
 
 /** A zone at the end of the text is the window's, otherwise it is `zone`. Errors: `bad_window`, `bad_zone`. */
 export function readWindow(given: string, zone: string): Window {
+  if (given.length > MAX_TEXT) throw wrong(given, `it is longer than ${MAX_TEXT} characters`);
   const words = given
     .trim()
     .replace(/\s*([,-])\s*/g, '$1')
     .split(/\s+/);
   const named = words.length > 1 && /^[A-Za-z_]+(\/\S+)?$/.test(words.at(-1)!) ? words.pop() : undefined;
   const pieces = words.join(' ').toLowerCase().split(',');
-  if (given.length > MAX_TEXT) throw wrong(given, `it is longer than ${MAX_TEXT} characters`);
   const ranges: Range[] = [];
   let days: number[] = [];
   for (const piece of pieces) {
