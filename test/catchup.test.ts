@@ -74,8 +74,9 @@ describe('what a host is to run', () => {
 });
 
 describe('a fleet of which some are away', () => {
-  const world = useWorld({ dispatcher: { offlineAfterMs: 2_500 } });
   const opened = new AsyncDisposableStack();
+  after(() => opened.disposeAsync()); // before the world goes: hooks run in the order in which they stand here
+  const world = useWorld({ dispatcher: { offlineAfterMs: 2_500 } });
   const name = (id: string) => `${world().name}-${id}`;
   let [a, b]: [AgentProcess, AgentProcess] = [undefined as never, undefined as never];
 
@@ -91,7 +92,6 @@ describe('a fleet of which some are away', () => {
         .then(() => undefined),
     );
   });
-  after(() => opened.disposeAsync());
 
   const dryRun = (...more: string[]) => outcomeOf(world(), 'upgrade', '--to', '1.1.0', '--dry-run', ...more);
 

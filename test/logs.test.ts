@@ -83,6 +83,7 @@ test("a line of the agent's own log reads as a person would say it", () => {
 });
 
 describe('log lines of a host', () => {
+  after(() => broker?.close()); // before the world goes
   const world = useWorld();
   let agent: AgentProcess;
   let broker: Broker;
@@ -108,7 +109,6 @@ describe('log lines of a host', () => {
     broker = await Broker.start({ url, name: 'test', reconnectMs: 100 });
     await broker.ready(10_000);
   });
-  after(() => broker?.close());
 
   test('are found by host, task, level, time and text', async () => {
     await using own = shipper('found');

@@ -9,8 +9,9 @@ type Listed = { name: string; quarantinedAt: string | null; quarantineReason: st
 type Paused = JobView & { pausedReason: string | null };
 
 describe('a version from which more hosts go back than may', () => {
-  const world = useWorld({ dispatcher: { quarantineAfter: 2, offlineAfterMs: 3_000 } }, { dispatchers: 2 });
   const opened = new AsyncDisposableStack();
+  after(() => opened.disposeAsync()); // before the world goes: hooks run in the order in which they stand here
+  const world = useWorld({ dispatcher: { quarantineAfter: 2, offlineAfterMs: 3_000 } }, { dispatchers: 2 });
   const ids = Array.from({ length: 8 }, (_, i) => `h${i}`);
   const name = (id: string) => `${world().name}-${id}`;
   /** The first host that is told to upgrade is slow: its end is kept back. */
@@ -33,7 +34,6 @@ describe('a version from which more hosts go back than may', () => {
         .then(() => undefined),
     );
   });
-  after(() => opened.disposeAsync());
 
   const packageOf = async (version: string) =>
     (await world().call<Listed[]>('get_all_package')).find((one) => one.name === version)!;
