@@ -1,5 +1,6 @@
 import { ALERT_KINDS, type AlertKind } from '../../lib/alerts.ts';
 import { clean } from '../../lib/clean.ts';
+import { escapeHtml } from '../../lib/html.ts';
 import type { Section } from '../store/alert-mails.ts';
 
 const TITLES: Record<AlertKind, [one: string, many: string]> = {
@@ -79,13 +80,3 @@ function htmlOf(section: Section): string {
   const list = [...items, ...(rest ? [item(rest)] : [])].join('');
   return `<h3>${titleOf(section)}</h3>\n<ul>\n${list}</ul>\n`;
 }
-
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-export const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (one) => ENTITIES[one]!);

@@ -1,3 +1,5 @@
+import { escapeHtml } from '../html.ts';
+
 /** Rows as a mail shows them: `sendmail({ to, subject, ...tableOf(rows) })`. */
 export type Table = { text: string; html: string };
 
@@ -36,7 +38,7 @@ function asHtml(columns: string[], cells: string[][], right: boolean[]): string 
   const row = (tag: string, texts: string[]) => {
     const each = texts.map((text, i) => {
       const style = `${CELL};text-align:${right[i] ? 'right' : 'left'}`;
-      return `<${tag} style="${style}">${escaped(text)}</${tag}>`;
+      return `<${tag} style="${style}">${escapeHtml(text)}</${tag}>`;
     });
     return `<tr>${each.join('')}</tr>\n`;
   };
@@ -56,12 +58,3 @@ function textOf(value: unknown): string {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const oneLine = (text: string) => text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
-
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escaped = (text: string) => text.replace(/[&<>"']/g, (one) => ENTITIES[one]!);
