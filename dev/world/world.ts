@@ -54,6 +54,7 @@ export class World implements AsyncDisposable {
   #opened = new AsyncDisposableStack();
   #management: Management;
   #sender: Sender | undefined;
+  #database: Conn | undefined;
   #signer: OfflineSigner | undefined;
   #packages = new Map<string, string>();
 
@@ -97,9 +98,10 @@ export class World implements AsyncDisposable {
     return { [folderVariable]: this.folder };
   }
 
-  /** A connection to the dispatchers' database. */
+  /** The dispatchers' database; one pool, however often it is asked for: a test that looks again and again would use them all up. */
   database(): Conn {
-    return this.#opened.use(conn(this.databaseUrl, { connections: 2 }));
+    this.#database ??= this.#opened.use(conn(this.databaseUrl, { connections: 4 }));
+    return this.#database;
   }
 
   /** Runs the command line as this world's operator; standard output. */
